@@ -1,0 +1,117 @@
+"""Interactions as sequences: dense indices inside, string ids at the border."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from components import artifacts
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Histories:
+    """One item sequence per user, oldest first, laid end to end.
+
+    Attributes:
+        items: int64 (events,), item indices.
+        times: int64 (events,), seconds since 1970, or the source's row number where it has no times.
+        offsets: int64 (users + 1,); user i has the events from offsets[i] to offsets[i + 1].
+        who: int64 (users,), the users' indices in the dataset; -1 for a stranger, as everyone is by default.
+    """
+
+    items: Ints
+    times: Ints
+    offsets: Ints
+    who: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if len(self.who) != len(self):
+            object.__setattr__(self, "who", np.full(len(self), -1, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Ints:
+        """Events per user, int64 (users,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def users(self) -> Ints:
+        """The user of each event, int64 (events,)."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def pick(self, users: Ints) -> "Histories":
+        """Keep the given users, in the given order."""
+        lengths = self.lengths[users]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - self.offsets[users], lengths)
+        return Histories(self.items[places], self.times[places], offsets, self.who[users])
+
+    def before_last(self) -> "Histories":
+        """Drop each user's last event."""
+        keep = np.ones(len(self.items), dtype=bool)
+        keep[self.offsets[1:][self.lengths > 0] - 1] = False
+        offsets = np.concatenate([[0], np.cumsum(np.maximum(self.lengths - 1, 0))])
+        return replace(self, items=self.items[keep], times=self.times[keep], offsets=offsets)
+
+    def padded(self, width: int, fill: int) -> Ints:
+        """Lay the last `width` items of each user in a row, right-aligned, `fill` before them: int64 (users, width)."""
+        rows = np.full((len(self), width), fill, dtype=np.int64)
+        places = np.arange(len(self.items)) - np.repeat(self.offsets[1:], self.lengths) + width
+        recent = places >= 0
+        rows[self.users[recent], places[recent]] = self.items[recent]
+        return rows
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What was split, indexed.
+
+    Attributes:
+        items: ids of the catalogue, sorted; an item's index is its place here.
+        users: ids of everyone who occurs in a split, sorted; all three histories have these users in this order.
+        train, valid, test: each user's events of that split; empty for users without any.
+    """
+
+    items: list[str]
+    users: list[str]
+    train: Histories
+    valid: Histories
+    test: Histories
+
+    def known(self) -> Histories:
+        """Train and validation events together: what a user has seen before the test."""
+        return merge(self.train, self.valid)
+
+
+def load(tables: Path, split: Path) -> Dataset:
+    """Read the catalogue (`tables`/items.parquet) and the three splits."""
+    items = artifacts.read_table(tables / "items.parquet")["item_id"].sort().to_list()
+    frames = [artifacts.read_table(split / f"{name}.parquet") for name in ("train", "valid", "test")]
+    users = pl.concat([frame["user_id"] for frame in frames]).unique().sort().to_list()
+    return Dataset(items, users, *(index(frame, users, items) for frame in frames))
+
+
+def index(interactions: pl.DataFrame, users: list[str], items: list[str]) -> Histories:
+    """Turn an interactions table into histories; within a user the order is (timestamp, row). All ids must be known."""
+    time = pl.coalesce(pl.col("timestamp").dt.epoch("s"), pl.col("row"))
+    user = pl.col("user_id").replace_strict(pl.Series(users), pl.int_range(len(users), eager=True), return_dtype=pl.Int64)
+    item = pl.col("item_id").replace_strict(pl.Series(items), pl.int_range(len(items), eager=True), return_dtype=pl.Int64)
+    rows = interactions.select("row", user=user, item=item, time=time).sort("user", "time", "row")
+    counts = np.bincount(rows["user"].to_numpy(), minlength=len(users))
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return Histories(rows["item"].to_numpy(), rows["time"].to_numpy(), offsets, np.arange(len(users)))
+
+
+def merge(first: Histories, then: Histories) -> Histories:
+    """Append each user's events in `then` to those in `first`."""
+    users = np.concatenate([first.users, then.users])
+    order = np.argsort(users, kind="stable")
+    offsets = first.offsets + then.offsets
+    items, times = np.concatenate([first.items, then.items]), np.concatenate([first.times, then.times])
+    return Histories(items[order], times[order], offsets, first.who)
