@@ -1,0 +1,218 @@
+"""Behaviour pretraining: masked items, next segment, and the match of a history with the item that follows it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveInt
+from torch import Tensor
+from torch.nn import functional
+
+from components.data.histories import Histories, Ints
+from components.errors import ConfigError, DataError
+from components.schema import node
+from components.semantic.bert import MASK, PAD, BehaviourBERT, Shape, join
+from components.training import Plan, fit
+
+TEMPERATURE = 0.1  # of the cosine between the views of an item
+RECENT = 4  # the last items of a batch's users are the candidates of its matches
+_NEXT, _PAIR, _MATCH = range(3)
+
+
+@node
+class Behaviour:
+    """The behaviour BERT and how it is pretrained.
+
+    Each time a user is drawn, one of three examples is made of the history: its last item masked, with a share `mask` of
+    the others (MLM); two segments A and B, B half the time of another user, with a share `mask` masked (NSP and MLM); or
+    the history without its last item, whose u is matched with the v of that item against the latest items of the
+    batch's users (InfoNCE on uᵀv / √d, corrected for how often each item is drawn: uᵀv / √d is log p(j | i) up to a
+    constant). The v and the texts of those items are aligned too (InfoNCE both ways between an item's views).
+    Loss: mlm · MLM + nsp · NSP + match · InfoNCE(u, v) + view · InfoNCE(v, text).
+
+    `user_dropout` users are replaced by [UNK], so that strangers can be encoded. MLM is a softmax over all items up to
+    `full`, beyond that over the target and `negatives` drawn evenly. `probe` users measure each epoch.
+    """
+
+    width: PositiveInt = 64
+    layers: PositiveInt = 2
+    heads: PositiveInt = 2
+    length: PositiveInt = 50
+    dropout: float = Field(0.1, ge=0, lt=1)
+    mask: float = Field(0.2, ge=0, lt=1)
+    user_dropout: float = Field(0.5, ge=0, le=1)
+    mlm: NonNegativeFloat = 1.0
+    nsp: NonNegativeFloat = 0.5
+    match: NonNegativeFloat = 1.0
+    view: NonNegativeFloat = 0.5
+    full: PositiveInt = 20_000
+    negatives: PositiveInt = 1024
+    probe: PositiveInt = 1000
+    plan: Plan
+
+    def module(self, content: Tensor, train: Histories) -> BehaviourBERT:
+        """Build an untrained module; raises ConfigError when `heads` does not divide `width`."""
+        if self.width % self.heads:
+            raise ConfigError(f"behaviour.heads: {self.heads} does not divide behaviour.width, {self.width}")
+        seen = np.bincount(train.items, minlength=len(content)) > 0
+        shape = Shape(self.width, self.layers, self.heads, self.length, self.dropout, len(content), len(train), content.shape[1])
+        return BehaviourBERT(shape, content, torch.from_numpy(seen), torch.from_numpy(train.lengths > 0))
+
+    def pretrain(
+        self, content: Tensor, train: Histories, valid: Histories, seed: int, checkpoint: Path | None = None
+    ) -> tuple[BehaviourBERT, list[dict[str, float]]]:
+        """Train on the histories of `train`; stop early on NDCG@10 of the users' first event in `valid`, if there is any.
+
+        Returns:
+            the module, ready to encode, and its learning curve.
+
+        Raises:
+            DataError: `train` has no event.
+        """
+        users = np.flatnonzero(train.lengths > 0)
+        if not len(users):
+            raise DataError("pretrain: the training split has no event; look at the split and at validation.json")
+        torch.manual_seed(seed)
+        module = self.module(content, train)
+        counts = torch.from_numpy(np.bincount(train.items, minlength=len(content))).float()
+        objective = Objective(self, module, torch.from_numpy(train.padded(self.length, PAD)[users]), torch.from_numpy(users), counts)
+        probe = Probe.draw(train, valid, self.length, self.probe)
+        score = (lambda: probe.measure(module)["ndcg@10"]) if len(probe.users) else None
+        curve = fit(module, objective.loss, len(users), self.plan, seed=seed, label="behaviour", score=score, checkpoint=checkpoint)
+        return module, curve
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of a batch of users.
+
+    Attributes:
+        rows: int64 (users, length), training histories, right-aligned.
+        users: int64 (users,), their indices.
+        counts: float32 (items,), events of each item.
+    """
+
+    settings: Behaviour
+    module: BehaviourBERT
+    rows: Tensor
+    users: Tensor
+    counts: Tensor
+
+    def loss(self, picked: Tensor) -> Tensor:
+        """Draw an example of each picked user and return the weighted sum of the three losses."""
+        rows = self.rows[picked]
+        rows = rows[:, -int((rows != PAD).sum(1).max()) :]
+        forms = torch.randint(3, (len(rows),))
+        forms = torch.where((forms == _PAIR) & ((rows != PAD).sum(1) < 2), _NEXT, forms)
+        tokens, kinds, own = self._lay(rows, forms)
+        masked = self._masked(tokens, forms)
+        strangers = torch.rand(len(rows)) < self.settings.user_dropout
+        states = self.module(tokens.masked_fill(masked, MASK), self.users[picked].masked_fill(strangers, -1), kinds)
+        losses = [self.settings.mlm * self._mlm(states[:, 2:][masked], tokens[masked])]
+        paired, matched = forms == _PAIR, forms == _MATCH
+        if paired.any():
+            follows = self.module.follows(tokens[paired], kinds[paired], states[paired])
+            losses.append(self.settings.nsp * functional.binary_cross_entropy_with_logits(follows, own[paired].to(follows.dtype)))
+        if matched.any():
+            losses.append(self._match(states[matched, 0], rows[matched, -1], rows[:, -RECENT:]))
+        return torch.stack(losses).sum()
+
+    def _lay(self, rows: Tensor, forms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Lay out the examples: tokens, kinds, and whether B is the user's own."""
+        size, width = rows.shape
+        lengths = (rows != PAD).sum(1)
+        paired = forms == _PAIR
+        later = torch.where(paired, 1 + (torch.rand(size) * (lengths - 1)).long(), (forms == _MATCH).long())
+        age = torch.arange(width - 1, -1, -1)
+        own = torch.rand(size) < 0.5
+        partner = torch.where(own, torch.arange(size), torch.arange(size).roll(1))
+        first = rows.masked_fill(age < later[:, None], PAD)
+        second = rows[partner].masked_fill(~paired[:, None] | (age >= later[:, None]), PAD)
+        tokens, kinds = join(first, second)
+        return tokens, kinds, partner == torch.arange(size)
+
+    def _masked(self, tokens: Tensor, forms: Tensor) -> Tensor:
+        chosen = torch.rand(tokens.shape) < self.settings.mask
+        chosen[:, -2] |= forms == _NEXT
+        return chosen & (tokens >= 0) & (forms != _MATCH)[:, None]
+
+    def _mlm(self, states: Tensor, items: Tensor) -> Tensor:
+        if not len(items):
+            return states.sum() * 0
+        if self.module.shape.items <= self.settings.full:
+            return functional.cross_entropy(self.module.predict(states), items)
+        drawn = torch.randint(self.module.shape.items, (self.settings.negatives,))
+        targets, places = torch.unique(items, return_inverse=True)
+        target = self.module.predict(states, targets).gather(1, places[:, None])
+        others = self.module.predict(states, drawn).masked_fill(drawn == items[:, None], -torch.inf)
+        others = others + np.log(self.module.shape.items / self.settings.negatives)
+        return (torch.cat([target, others], 1).logsumexp(1) - target[:, 0]).mean()
+
+    def _match(self, vectors: Tensor, items: Tensor, recent: Tensor) -> Tensor:
+        found, places = torch.unique(torch.cat([items, recent[recent != PAD]]), return_inverse=True)
+        behaviour = self.module.encode_items(found)
+        logits = vectors @ behaviour.T / vectors.shape[1] ** 0.5
+        match = functional.cross_entropy(logits - self.counts[found].log(), places[: len(items)])
+        return self.settings.match * match + self.settings.view * self._views(behaviour, self.module.content[found])
+
+    def _views(self, behaviour: Tensor, content: Tensor) -> Tensor:
+        told = content.any(1)
+        left, right = (functional.normalize(x, dim=1) for x in (behaviour[told], self.module.view(content[told])))
+        logits = left @ right.T / TEMPERATURE
+        own = torch.arange(len(logits))
+        return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2 if len(own) else logits.sum()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Users whose first validation event is predicted from their training history.
+
+    Attributes:
+        rows: int64 (users, length), training histories; users: their indices; items: int64 (users,), what followed.
+    """
+
+    rows: Tensor
+    users: Tensor
+    items: Tensor
+
+    @classmethod
+    def draw(cls, train: Histories, valid: Histories, length: int, most: int) -> "Probe":
+        """Take at most `most` users that have a validation event, evenly spaced."""
+        users = np.flatnonzero(valid.lengths > 0)
+        users: Ints = users[np.linspace(0, len(users) - 1, min(most, len(users))).astype(np.int64)]
+        rows = train.pick(users).padded(length, PAD)
+        return cls(torch.from_numpy(rows), torch.from_numpy(users), torch.from_numpy(valid.items[valid.offsets[users]]))
+
+    def report(self, module: BehaviourBERT) -> dict[str, float]:
+        """All that is measured, or nothing where there are no such users."""
+        return self.measure(module) | {"nsp_accuracy": self.follows(module), "users": len(self.users)} if len(self.users) else {}
+
+    @torch.no_grad()
+    def measure(self, module: BehaviourBERT) -> dict[str, float]:
+        """Measure hit@1, hit@10 and NDCG@10 of the masked next item among all items not in the history."""
+        block = max(1, 2**24 // max(1, module.shape.items))
+        parts = [self._ranks(module, part) for part in torch.arange(len(self.users)).split(min(block, 512))]
+        ranks = torch.cat(parts).double()
+        gain = torch.where(ranks < 10, 1 / torch.log2(ranks + 2), 0.0)
+        return {"hit@1": float((ranks < 1).double().mean()), "hit@10": float((ranks < 10).double().mean()), "ndcg@10": float(gain.mean())}
+
+    @torch.no_grad()
+    def follows(self, module: BehaviourBERT) -> float:
+        """Measure how often NSP tells the user's next item from another user's, both after the user's history."""
+        right = 0
+        for part in torch.arange(len(self.users)).split(512):
+            for other, own in ((part, True), ((part + 1) % len(self.users), False)):
+                tokens, kinds = join(self.rows[part][:, 1:], self.items[other][:, None])
+                odds = module.follows(tokens, kinds, module(tokens, self.users[part], kinds))
+                right += int(((odds > 0) == own).sum())
+        return right / (2 * len(self.users))
+
+    def _ranks(self, module: BehaviourBERT, part: Tensor) -> Tensor:
+        rows, items = self.rows[part], self.items[part]
+        tokens, kinds = join(torch.cat([rows[:, 1:], torch.full_like(rows[:, :1], MASK)], 1), torch.full_like(rows[:, :1], PAD))
+        scores = module.predict(module(tokens, self.users[part], kinds)[:, -2])
+        target = scores.gather(1, items[:, None])
+        places = torch.where(rows >= 0, rows, module.shape.items)
+        old = torch.zeros(len(rows), module.shape.items + 1, dtype=torch.bool).scatter(1, places, value=True)[:, :-1]
+        return ((scores > target) & ~old).sum(1)

@@ -1,0 +1,193 @@
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from components.data.histories import Histories
+from components.errors import ConfigError, DataError
+from components.semantic.behaviour import Behaviour, Objective, Probe
+from components.semantic.bert import MASK, PAD, SEP, join, restore
+from components.training import Plan
+
+ITEMS, USERS = 12, 60
+
+
+def histories(rows):
+    lengths = [len(row) for row in rows]
+    items = np.concatenate([np.array(row, dtype=np.int64) for row in rows])
+    return Histories(items, np.arange(len(items)), np.concatenate([[0], np.cumsum(lengths)]), np.arange(len(rows)))
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Items 0 to 8 follow each other in a ring; 9, 10 and 11 occur nowhere; the last user has no event."""
+    rng = np.random.default_rng(3)
+    starts, lengths = rng.integers(0, 9, USERS), rng.integers(3, 8, USERS)
+    rows = [[(start + i) % 9 for i in range(length)] for start, length in zip(starts, lengths, strict=True)]
+    content = torch.from_numpy(rng.normal(size=(ITEMS, 8)).astype(np.float32))
+    return content, histories([row[:-1] for row in rows] + [[]]), histories([row[-1:] for row in rows] + [[]])
+
+
+def settings(**changes):
+    plan = {"epochs": 80, "batch": 16, "rate": 0.005} | changes.pop("plan", {})
+    return Behaviour(**({"width": 16, "length": 6, "dropout": 0.0, "plan": Plan(**plan)} | changes))
+
+
+@pytest.fixture(scope="module")
+def trained(world):
+    return settings().pretrain(*world, seed=1)[0]
+
+
+def test_learns_what_follows(world, trained):
+    report = Probe.draw(world[1], world[2], 6, 100).report(trained)
+    assert report["hit@1"] > 0.95
+    assert report["ndcg@10"] > 0.95
+    assert report["users"] == USERS
+
+
+def test_tells_whose_segment_follows():
+    """Two tastes that never meet: a stranger's item is of the other taste half the time, so 0.75 can be reached."""
+    rng = np.random.default_rng(5)
+    rows = [rng.permutation(8) + 8 * (user % 2) for user in range(60)]
+    train, valid = histories([row[:-1] for row in rows]), histories([row[-1:] for row in rows])
+    shuffled = rng.permutation(60)
+    content = torch.from_numpy(rng.normal(size=(16, 8)).astype(np.float32))
+    module, _ = settings(mlm=0.1, match=0.1).pretrain(content, train.pick(shuffled), valid.pick(shuffled), seed=1)
+    assert Probe.draw(train.pick(shuffled), valid.pick(shuffled), 6, 100).follows(module) > 0.65
+
+
+def test_repeated_and_old_items_do_not_count_above_the_target(trained):
+    probe = Probe(torch.tensor([[PAD, 1, 1, 1, 1, 2]]), torch.tensor([0]), torch.tensor([3]))
+    with torch.no_grad():
+        ranks = [int(Probe(probe.rows, probe.users, torch.tensor([item]))._ranks(trained, torch.tensor([0]))) for item in range(12)]
+    fresh = sorted(ranks[item] for item in range(12) if item not in (1, 2))
+    assert fresh == list(range(10))
+
+
+def test_matches_history_with_what_follows(world, trained):
+    rows = torch.from_numpy(world[1].padded(6, PAD)[:USERS])
+    with torch.no_grad():
+        scores = trained.encode_users(rows) @ trained.encode_items().T
+    assert (scores[:, :9].argmax(1).numpy() == world[2].items).mean() > 0.7
+
+
+def test_unseen_items_have_no_residual_and_unseen_users_no_token(trained):
+    with torch.no_grad():
+        before = trained.embed(), trained.encode_users(torch.tensor([[1, 2]]), torch.tensor([USERS]))
+        bare = trained.norm(trained.project(trained.content))
+        stranger = trained.encode_users(torch.tensor([[1, 2]]))
+    assert torch.equal(before[0][9:], bare[9:])
+    assert not torch.allclose(before[0][:9], bare[:9])
+    assert torch.equal(before[1], stranger)
+    assert trained.encode_items().shape == (ITEMS, 16)
+
+
+def test_double_precision_does_not_show_the_batch(world, trained):
+    module = restore(trained.tensors(), trained.about(), world[0].numpy()).double()
+    rows = torch.from_numpy(world[1].padded(6, PAD))
+    users = torch.arange(len(rows))
+    with torch.no_grad():
+        together = module.encode_users(rows, users)
+        alone = torch.cat([module.encode_users(rows[i : i + 1], users[i : i + 1]) for i in range(len(rows))])
+        wide = module.encode_users(torch.nn.functional.pad(rows, (9, 0), value=PAD), users)
+        items = torch.cat([module.encode_items(torch.tensor([i])) for i in range(ITEMS)])
+        assert (module.encode_items() - items).abs().max() < 1e-12
+    assert together.dtype == torch.float64
+    assert (together - alone).abs().max() < 1e-12
+    assert (together - wide).abs().max() < 1e-12
+
+
+def test_only_the_last_items_count(trained):
+    long = torch.tensor([[5, 6, 7, 8, 0, 1, 2, 3]])
+    with torch.no_grad():
+        assert torch.equal(trained.encode_users(long), trained.encode_users(long[:, -6:]))
+
+
+def test_empty_histories_and_empty_batches(trained):
+    with torch.no_grad():
+        cold = trained.encode_users(torch.full((2, 3), PAD))
+        none = trained.encode_users(torch.zeros((1, 0), dtype=torch.int64))
+        assert trained.encode_users(torch.zeros((0, 4), dtype=torch.int64)).shape == (0, 16)
+        assert trained.encode_items(torch.zeros(0, dtype=torch.int64)).shape == (0, 16)
+    assert torch.isfinite(cold).all()
+    assert torch.allclose(cold[0], none[0], atol=1e-6)
+
+
+def test_round_trip(world, trained):
+    again = restore(trained.tensors(), trained.about(), world[0].numpy())
+    rows = torch.from_numpy(world[1].padded(6, PAD))
+    with torch.no_grad():
+        assert torch.equal(again.encode_users(rows), trained.encode_users(rows))
+        assert torch.equal(again.encode_items(), trained.encode_items())
+
+
+def test_killed_training_ends_in_the_same_bits(world, tmp_path, monkeypatch):
+    small = settings(dropout=0.2, plan={"epochs": 4})
+    whole, curve = small.pretrain(*world, seed=5)
+    real, calls = Objective.loss, []
+
+    def dying(self, picked):
+        calls.append(1)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return real(self, picked)
+
+    monkeypatch.setattr(Objective, "loss", dying)
+    with pytest.raises(KeyboardInterrupt):
+        small.pretrain(*world, seed=5, checkpoint=tmp_path / "checkpoint")
+    resumed, curve_resumed = small.pretrain(*world, seed=5, checkpoint=tmp_path / "checkpoint")
+    assert len(calls) < 10 + 4 * 4
+    assert curve == curve_resumed
+    assert all(np.array_equal(value, resumed.tensors()[name]) for name, value in whole.tensors().items())
+
+
+def test_same_seed_same_bits_other_seed_other_bits(world):
+    one, two, three = (settings(plan={"epochs": 1}).pretrain(*world, seed=seed)[0].tensors() for seed in (1, 1, 2))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert not np.array_equal(one["residual"], three["residual"])
+
+
+def test_sampled_softmax_learns_too(world):
+    module, curve = settings(full=1, negatives=8).pretrain(*world, seed=1)
+    assert np.isfinite([row["loss"] for row in curve]).all()
+    assert Probe.draw(world[1], world[2], 6, 100).measure(module)["hit@1"] > 0.8
+
+
+def test_sampled_softmax_estimates_the_full_one(world, trained):
+    states, items = torch.randn(40, 16), torch.randint(9, (40,))
+    estimate = [Objective(settings(full=1, negatives=512), trained, *[torch.zeros(0)] * 3)._mlm(states, items) for _ in range(30)]
+    exact = Objective(settings(), trained, *[torch.zeros(0)] * 3)._mlm(states, items)
+    assert torch.stack(estimate).mean().item() == pytest.approx(exact.item(), rel=0.15)
+
+
+def test_without_validation_events(world):
+    nobody = histories([[]] * (USERS + 1))
+    module, curve = settings(plan={"epochs": 1}).pretrain(world[0], world[1], nobody, seed=1)
+    assert "score" not in curve[0]
+    assert Probe.draw(world[1], nobody, 6, 10).report(module) == {}
+
+
+def test_histories_of_one_event(world):
+    module, curve = settings(plan={"epochs": 2}).pretrain(world[0], histories([[i % 9] for i in range(30)]), histories([[]] * 30), seed=1)
+    assert np.isfinite(curve[-1]["loss"])
+    assert torch.isfinite(module.encode_items()).all()
+
+
+def test_no_training_event_is_refused(world):
+    with pytest.raises(DataError, match="training split has no event"):
+        settings().pretrain(world[0], histories([[]]), histories([[1]]), seed=1)
+
+
+def test_heads_must_divide_width(world):
+    with pytest.raises(ConfigError, match=r"behaviour\.heads"):
+        settings(heads=3).pretrain(*world, seed=1)
+    with pytest.raises(ValidationError):
+        settings(width=-1)
+
+
+def test_join_lays_segments_without_gaps():
+    first, second = torch.tensor([[PAD, 1, 2], [PAD, PAD, 3]]), torch.tensor([[PAD, 4], [PAD, PAD]])
+    tokens, kinds = join(first, second)
+    assert tokens.tolist() == [[1, 2, SEP, 4, SEP], [PAD, PAD, PAD, 3, SEP]]
+    assert kinds.tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]
+    assert MASK not in tokens

