@@ -1,0 +1,33 @@
+"""Stage train: fit the ranker's parts on train, join them on validation."""
+
+from pathlib import Path
+
+import numpy as np
+
+from components import artifacts, nodes
+from components.data.histories import load
+from components.ranking.hybrid import Hybrid
+from components.ranking.parts import World
+from components.semantic import bert
+from components.stage import run
+
+
+def main(*, ranker: Hybrid, tables: Path, split: Path, pretrain: Path, align: Path, out: Path, seed: int, checkpoint: Path) -> None:
+    """Write each part's tensors, the hybrid's, and `train.json` (curves, weights, what it was fitted on)."""
+    dataset = load(tables, split)
+    vectors = artifacts.read_tensors(align / "items.safetensors")["vectors"]
+    content = artifacts.read_tensors(pretrain / "items.safetensors")["content"]
+    users = bert.restore(
+        artifacts.read_tensors(pretrain / "behaviour.safetensors"), artifacts.read_json(pretrain / "behaviour.json"), content
+    )
+    world = World(dataset.train, np.full(len(dataset.users), -1), vectors, users, checkpoint)
+    scorer, about = ranker.fit(world, dataset.valid, seed)
+    with artifacts.folder(out) as aside:
+        for name, part in [*scorer.parts.items(), ("hybrid", scorer)]:
+            artifacts.write_tensors(aside / f"{name}.safetensors", part.tensors())
+        artifacts.write_json(aside / "ranker.json", nodes.plain(ranker))
+        artifacts.write_json(aside / "train.json", about | {"fitted_on": "train+valid" if ranker.refit else "train"})
+
+
+if __name__ == "__main__":
+    run(main)

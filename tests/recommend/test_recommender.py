@@ -1,0 +1,177 @@
+"""What a bundle promises: behaviour on a made-up world whose structure is known."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from components import artifacts
+from components.errors import BundleError, RequestError
+from components.recommend import Recommender
+from components.schema import Filters
+
+
+@pytest.fixture(scope="module")
+def recommender(bundle: Path) -> Recommender:
+    return Recommender.load(bundle)
+
+
+def ids(answer) -> list[str]:
+    return [item.item_id for item in answer.items]
+
+
+def genre(item: str) -> int:
+    return int(item[1:]) % 3
+
+
+def seen(recommender: Recommender, user: str) -> set[str]:
+    place = recommender.users[user]
+    return {recommender.items[i] for i in recommender.histories.pick(np.array([place])).items}
+
+
+def test_known_users_get_what_they_have_not_seen(recommender: Recommender) -> None:
+    for user in list(recommender.users)[:20]:
+        answer = recommender.recommend(user, k=10)
+        assert answer.source == "hybrid"
+        assert len(set(ids(answer))) == 10
+        assert not seen(recommender, user) & set(ids(answer))
+        assert [item.rank for item in answer.items] == list(range(1, 11))
+
+
+def test_taste_is_learnt(recommender: Recommender) -> None:
+    first = {user: ids(recommender.recommend(user, k=1))[0] for user in recommender.users}
+    right = np.mean([genre(item) == int(user[1:]) % 3 for user, item in first.items()])
+    assert right >= 0.95
+
+
+def test_a_history_is_answered_as_its_user_is_but_for_the_user_s_own_token(recommender: Recommender) -> None:
+    answer = recommender.recommend(history=["i000", "i003", "i006"], k=5)
+    assert answer.source == "hybrid"
+    assert {genre(item) for item in ids(answer)[:3]} == {0}
+
+
+def test_batch_is_one_by_one(recommender: Recommender) -> None:
+    users = [*recommender.users, "stranger"]
+    together = recommender.batch(users, 7)
+    for user in users:
+        alone = recommender.recommend(user, k=7)
+        rows = together.filter(pl.col("user_id") == user)
+        assert rows["item_id"].to_list() == ids(alone)
+        assert rows["score"].to_list() == [item.score for item in alone.items]
+
+
+def test_fewer_are_the_first_of_more(recommender: Recommender) -> None:
+    assert ids(recommender.recommend("u001", k=5)) == ids(recommender.recommend("u001", k=10))[:5]
+
+
+def test_an_unknown_item_in_the_history_changes_nothing_but_is_named(recommender: Recommender) -> None:
+    plain, mixed = recommender.recommend(history=["i000", "i003"]), recommender.recommend(history=["i000", "no such", "i003"])
+    assert plain.items == mixed.items
+    assert mixed.unknown == ["no such"]
+
+
+@pytest.mark.parametrize("asked", [{"user": "stranger"}, {"history": []}, {"history": ["no such"]}])
+def test_who_is_not_known_gets_what_is_popular(recommender: Recommender, asked: dict) -> None:
+    answer = recommender.recommend(**asked, k=3)
+    assert answer.source == "popularity"
+    assert {item.reason for item in answer.items} == {"popular with everyone lately"}
+    assert ids(answer) == ids(recommender.recommend("somebody else", k=3))
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"user": "u001", "k": 0}, "k"),
+        ({"user": "u001", "k": 10**9}, "k"),
+        ({"user": "u001", "history": ["i000"]}, "user_id"),
+        ({}, "user_id"),
+        ({"user": "u001", "filters": Filters(include={"colour": ["red"]})}, "filters.include.colour"),
+        ({"user": "u001", "filters": Filters(items=["no such"])}, "filters.items"),
+    ],
+)
+def test_a_wrong_request_names_the_field(recommender: Recommender, asked: dict, field: str) -> None:
+    with pytest.raises(RequestError) as error:
+        recommender.recommend(**asked)
+    assert error.value.field == field
+
+
+def test_filters_hold(recommender: Recommender) -> None:
+    wanted = recommender.recommend("u000", k=10, filters=Filters(include={"category": ["Comedy"]}, exclude={"director": ["Director 1"]}))
+    assert wanted.items
+    assert {genre(item) for item in ids(wanted)} == {1}
+    assert all(int(item[1:]) % 7 != 1 for item in ids(wanted))
+
+
+def test_a_filter_that_leaves_little_gives_little(recommender: Recommender) -> None:
+    only = recommender.recommend("u000", k=10, filters=Filters(items=["i001", "i004"]))
+    assert set(ids(only)) == {"i001", "i004"}
+    assert recommender.recommend("u000", filters=Filters(include={"category": ["no such value"]})).items == []
+
+
+def test_seen_items_come_back_when_asked_for(recommender: Recommender) -> None:
+    answer = recommender.recommend("u000", k=60, filters=Filters(seen=True))
+    assert set(ids(answer)) == set(recommender.items)
+
+
+def test_every_path_exists_edge_by_edge(recommender: Recommender, bundle: Path) -> None:
+    edges = artifacts.read_table(bundle / "edges.parquet")
+    shown = [path for user in list(recommender.users)[:10] for item in recommender.recommend(user).items for path in item.paths]
+    assert shown
+    for path in shown:
+        assert [recommender.edges[edge.edge_id] for edge in path.edges] == path.edges
+        assert all(edge.edge_id in edges["edge_id"] for edge in path.edges)
+        assert len({edge.tail for edge in path.edges}) == 1
+
+
+def test_reasons_name_items_of_the_history_alone(recommender: Recommender) -> None:
+    titles = dict(zip(recommender.items, recommender.catalogue.titles, strict=True))
+    for user in list(recommender.users)[:10]:
+        own = {titles[item] for item in seen(recommender, user)}
+        for item in recommender.recommend(user).items:
+            assert item.reason.startswith("because of ")
+            assert any(f"because of {title} in your history" in item.reason for title in own)
+            assert {attention.title for attention in item.attention} <= own
+
+
+def test_parts_sum_to_what_ranks(recommender: Recommender) -> None:
+    items = recommender.recommend("u002", k=20).items
+    sums = [sum(item.parts.values()) for item in items]
+    assert sums == sorted(sums, reverse=True) or np.allclose(np.diff(sorted(sums, reverse=True)), np.diff(sums), atol=1e-5)
+
+
+def test_an_explanation_is_that_of_the_list(recommender: Recommender) -> None:
+    listed = recommender.recommend("u003", k=3).items
+    for item in listed:
+        explained = recommender.explain(item.item_id, user="u003").item
+        assert explained == item
+
+
+def test_similar_items_are_others_by_falling_cosine(recommender: Recommender) -> None:
+    found = recommender.similar("i000", k=10)
+    assert "i000" not in [near.item_id for near in found]
+    assert [near.score for near in found] == sorted((near.score for near in found), reverse=True)
+    with pytest.raises(RequestError, match="item_id: no item 'zzz'"):
+        recommender.similar("zzz")
+
+
+def test_a_changed_byte_is_refused_by_name(bundle: Path, tmp_path: Path) -> None:
+    for name in ("items.parquet", "hybrid.safetensors", "manifest.json"):
+        copy = tmp_path / name / "bundle"
+        shutil.copytree(bundle, copy)
+        content = bytearray((copy / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (copy / name).write_bytes(content)
+        with pytest.raises(BundleError, match=name.replace(".", r"\.")):
+            Recommender.load(copy)
+
+
+def test_a_missing_or_added_file_is_refused(bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle, copy)
+    (copy / "more.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"more\.json"):
+        Recommender.load(copy)
+    with pytest.raises(BundleError, match="no manifest"):
+        Recommender.load(tmp_path / "nothing")
