@@ -1,0 +1,59 @@
+"""Stage evaluate: measure the bundle through the `Recommender` that serves it, beside the baselines."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import PositiveInt
+
+from components import artifacts
+from components.data.histories import Dataset, load
+from components.errors import ConfigError
+from components.evaluation.assess import assess
+from components.evaluation.baselines import Baseline
+from components.evaluation.compare import Plan
+from components.evaluation.report import render
+from components.recommend import Recommender
+from components.stage import run
+
+
+def main(
+    *,
+    bundle: Path,
+    tables: Path,
+    split: Path,
+    baselines: dict[str, Baseline],
+    out: Path,
+    k: PositiveInt,
+    depth: PositiveInt,
+    resamples: PositiveInt,
+    seed: int,
+) -> None:
+    """Write metrics.json, recommendations.parquet (every test user, to `depth`) and, last, report.html.
+
+    Raises:
+        BundleError: the bundle does not match its manifest.
+        ConfigError: `depth` is less than `k`.
+        DataError: the bundle is of other data, there is a leak, or no user has a test event.
+    """
+    if depth < k:
+        raise ConfigError(f"evaluate.depth: {depth} is less than evaluate.k, {k}; lists must be as deep as they are measured")
+    recommender = Recommender.load(bundle)
+    categories = artifacts.read_table(tables / "items.parquet").select("item_id", "categories")
+    plan = Plan(k, depth, resamples, seed)
+    table, metrics = assess(recommender, dated(load(tables, split), split), categories, baselines, plan)
+    artifacts.write_table(out / "recommendations.parquet", table)
+    artifacts.write_json(out / "metrics.json", metrics)
+    artifacts.write_text(out / "report.html", render(metrics, recommender.about))
+
+
+def dated(dataset: Dataset, split: Path) -> Dataset:
+    """Where a source has no times, put every event at one time, so that a baseline's decay does not follow the row numbers."""
+    if artifacts.read_table(split / "train.parquet")["timestamp"].is_not_null().any():
+        return dataset
+    train, valid = (replace(events, times=np.zeros_like(events.times)) for events in (dataset.train, dataset.valid))
+    return replace(dataset, train=train, valid=valid)
+
+
+if __name__ == "__main__":
+    run(main)

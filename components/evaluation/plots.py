@@ -1,0 +1,142 @@
+"""Plots as inline SVG: the same bytes for the same data, text as paths, ink in the page's own colour."""
+
+import html
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+INK = "#010203"  # stands for the page's text colour, which dark mode changes
+COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#14b8a6", "#ec4899", "#84cc16")
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "zhijian",
+    "svg.fonttype": "path",
+    "text.parse_math": False,  # names come from outside
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+
+
+def draw(name: str, label: str, paint: Callable[[Axes], None], height: float = 3.0) -> str:
+    """Draw one figure, 5 inches wide, as an <svg> element.
+
+    Args:
+        name: makes the element's inner ids unique on the page.
+        label: what people who can't see it are told.
+        paint: fills the axes.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.0, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        paint(figure.add_subplot())
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    text = file.getvalue()
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"\s*<metadata>.*?</metadata>|\s*<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    head = f'<svg role="img" aria-label="{html.escape(label)}"'
+    return text.replace("<svg", head, 1).replace(INK, "currentColor")
+
+
+def models(metrics: dict[str, Any]) -> str:
+    """Compare the models: NDCG@k with its interval."""
+    metric = f"NDCG@{metrics['k']}"
+    names = sorted(metrics["models"], key=lambda name: metrics["models"][name][metric]["mean"])
+    rows = [metrics["models"][name][metric] for name in names]
+
+    def paint(axes: Axes) -> None:
+        means = [row["mean"] for row in rows]
+        spans = [[row["mean"] - row["low"] for row in rows], [row["high"] - row["mean"] for row in rows]]
+        colours = [COLOURS[0] if name == "hybrid" else "#94a3b8" for name in names]
+        axes.barh([words(name) for name in names], means, xerr=spans, color=colours, ecolor=INK, capsize=3, height=0.65)
+        axes.set_xlabel(f"{metric}, 95 % interval")
+
+    return draw("models", f"{metric} of each model", paint, 0.8 + 0.4 * len(names))
+
+
+def slices(metrics: dict[str, Any]) -> str:
+    """Show NDCG@k of every slice that has users, against the mean of all."""
+    metric = f"NDCG@{metrics['k']}"
+    rows = [row for row in reversed(metrics["slices"]) if row[metric] is not None]
+
+    def paint(axes: Axes) -> None:
+        kinds = list(dict.fromkeys(row["slice"] for row in metrics["slices"]))
+        colours = [COLOURS[kinds.index(row["slice"]) % len(COLOURS)] for row in rows]
+        axes.barh(range(len(rows)), [row[metric] for row in rows], color=colours, height=0.7)
+        axes.set_yticks(range(len(rows)), [f"{row['slice']} {row['value']}" for row in rows])
+        axes.axvline(metrics["models"]["hybrid"][metric]["mean"], color=INK, linewidth=1, linestyle="--")
+        axes.margins(y=0.01)
+        axes.set_xlabel(f"{metric}; dashed: all users")
+
+    return draw("slices", f"{metric} by slice", paint, 0.8 + 0.24 * len(rows))
+
+
+def reliability(metrics: dict[str, Any]) -> str:
+    """Show what came true against what the score promised."""
+    rows = metrics["calibration"]["bins"]
+
+    def paint(axes: Axes) -> None:
+        scores, wanted = [row["score"] for row in rows], [row["wanted"] for row in rows]
+        most = max([*scores, *wanted, 1e-6]) * 1.05
+        axes.plot([0, most], [0, most], color=INK, linewidth=1, linestyle="--", label="perfect")
+        axes.plot(scores, wanted, color=COLOURS[0], marker="o", label="hybrid")
+        axes.set_xlabel("mean score ŷ of a bin")
+        axes.set_ylabel("share wanted")
+        axes.legend()
+
+    return draw("reliability", "Reliability: share wanted against mean score", paint)
+
+
+def exposure(metrics: dict[str, Any]) -> str:
+    """Show what share of the recommendations the most popular items get."""
+    found = metrics["exposure"]
+
+    def paint(axes: Axes) -> None:
+        shares = [100 * i / (len(found["events"]) - 1) for i in range(len(found["events"]))]
+        axes.plot(shares, [100 * y for y in found["events"]], color=INK, linewidth=1, linestyle="--", label="training events")
+        for i, (name, curve) in enumerate(sorted(found["models"].items())):
+            axes.plot(shares, [100 * y for y in curve], color=COLOURS[i % len(COLOURS)], label=words(name))
+        axes.set_xlabel("most popular items, % of the catalogue")
+        axes.set_ylabel("% of recommendations")
+        axes.legend()
+
+    return draw("exposure", "Share of recommendations that the most popular items get", paint)
+
+
+def learning(place: int, name: str, curve: list[dict[str, float]]) -> str:
+    """Show loss and, where there is one, validation score by epoch; `place` tells the page's curves apart."""
+
+    def paint(axes: Axes) -> None:
+        axes.plot([row["epoch"] + 1 for row in curve], [row["loss"] for row in curve], color=COLOURS[0], marker=".")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("training loss", color=COLOURS[0])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        scored = [row for row in curve if "score" in row]
+        if scored:
+            right = axes.twinx()
+            right.spines["right"].set_visible(True)
+            right.plot([row["epoch"] + 1 for row in scored], [row["score"] for row in scored], color=COLOURS[1], marker=".")
+            right.set_ylabel("validation score", color=COLOURS[1])
+
+    return draw(f"learning-{place}", f"Learning curve of {words(name)}", paint, 2.6)
+
+
+def words(name: str) -> str:
+    """Write a model's name as people read it."""
+    return name.replace("_", " ")

@@ -1,0 +1,90 @@
+"""The report: one HTML page that needs nothing else, neither network nor script."""
+
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from components.evaluation import plots
+
+NBSP = "\N{NO-BREAK SPACE}"
+SHOWN = ("NDCG", "HR", "Recall", "MRR")
+
+
+def render(metrics: dict[str, Any], about: dict[str, Any]) -> str:
+    """Render the content of metrics.json, and what the bundle's manifest says of its training, as HTML.
+
+    Args:
+        about: of it are read `curves` (epoch, loss, score by part), `weights` with `bounds` (one mapping of part to weight per
+            user state), and `worth` (part to NDCG lost without it), each where present.
+    """
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page.filters |= {"number": number, "words": plots.words}
+    template = files("components.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
+    best = sorted(metrics["models"], key=lambda name: -metrics["models"][name][f"NDCG@{metrics['k']}"]["mean"])
+    return page.from_string(template).render(
+        metrics=metrics,
+        best=best,
+        summary=summary(metrics),
+        columns=[name for name in metrics["models"]["hybrid"] if name.split("@")[0] in SHOWN],
+        figures={name: Markup(svg) for name, svg in _figures(metrics, about).items()},  # noqa: S704 - drawn by us: names are paths, or escaped
+        weights=list(zip(_states(about.get("bounds", [])), about.get("weights", []), strict=False)),
+        worth=about.get("worth", {}),
+    )
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """Say in words what was found."""
+    k, data = metrics["k"], metrics["data"]
+    ndcg, hit = (metrics["models"]["hybrid"][f"{name}@{k}"] for name in ("NDCG", "HR"))
+    text = (
+        f"For {data['test_users']:,} test users and {data['items']:,} items, the hybrid's list of {k} holds a wanted item for "
+        f"{100 * hit['mean']:.1f}{NBSP}% of the users ({100 * hit['low']:.1f} to {100 * hit['high']:.1f}{NBSP}%); "
+        f"NDCG@{k} is {ndcg['mean']:.4f} ({ndcg['low']:.4f} to {ndcg['high']:.4f})."
+    )
+    verdicts = {plots.words(name): _verdict(row[f"NDCG@{k}"]) for name, row in sorted(metrics["paired"].items())}
+    for said in ("better than", "worse than", "not distinguishable from"):
+        if names := [name for name, verdict in verdicts.items() if verdict == said]:
+            text += f" It is {said} {_join(names)}."
+    if verdicts:
+        text += f" That is by paired 95{NBSP}% intervals of NDCG@{k}."
+    return text
+
+
+def number(value: float | None) -> str:
+    """Format a figure: integers with separators, others with four places, nothing as a dash."""
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}"
+
+
+def _figures(metrics: dict[str, Any], about: dict[str, Any]) -> dict[str, str]:
+    found = {
+        "Models": plots.models(metrics),
+        "Popular items and the rest": plots.exposure(metrics),
+        "Reliability of the score": plots.reliability(metrics),
+        "Slices": plots.slices(metrics),
+    }
+    curves = sorted((name, curve) for name, curve in about.get("curves", {}).items() if curve)
+    drawn = {f"Learning curve: {plots.words(name)}": plots.learning(i, name, curve) for i, (name, curve) in enumerate(curves)}
+    return found | drawn
+
+
+def _verdict(difference: dict[str, float]) -> str:
+    if difference["low"] > 0:
+        return "better than"
+    return "worse than" if difference["high"] < 0 else "not distinguishable from"
+
+
+def _states(bounds: list[int]) -> list[str]:
+    """Name the user states: up to bounds[0], then up to each further bound, then beyond."""
+    if not bounds:
+        return []
+    inner = [f"{low + 1} to {high}" for low, high in pairwise(bounds)]
+    return ["none", *inner, f"more than {bounds[-1]}"]
+
+
+def _join(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,96 @@
+"""A small made world, and a stand-in for a bundle over it that recommends by a real linear model."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from components.data.histories import Dataset, Histories
+from components.evaluation.baselines import ItemKnn, recommend
+from components.ranking.linear import ItemLinear, SequentialLinear
+from components.ranking.parts import World
+from components.ranking.popularity import Popularity
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Bundle:
+    """What `assess` reads of a Recommender."""
+
+    items: list[str]
+    users: dict[str, int]
+    histories: Histories
+    content: np.ndarray
+    scorer: Any
+    about: dict[str, Any] = field(default_factory=lambda: {"fitted_on": "train+valid"})
+    bundle: str = "0123456789abcdef"
+    shift: int = 0
+
+    def batch(self, users, k):
+        strangers = Histories(self.histories.items, self.histories.times, np.append(self.histories.offsets, self.histories.offsets[-1]))
+        asked = strangers.pick(np.array([self.users.get(user, len(self.users)) for user in users], dtype=np.int64))
+        counts = np.bincount(self.histories.items, minlength=len(self.items))
+        best = recommend(self.scorer, asked, counts, k)
+        rows, columns = np.nonzero(best >= 0)
+        return pl.DataFrame(
+            {
+                "user_id": np.array(users, dtype=object)[rows],
+                "item_id": np.array(self.items, dtype=object)[best[rows, columns]],
+                "rank": columns + 1,
+                "score": 1 / (columns + 2.0),
+            },
+            schema={"user_id": pl.String, "item_id": pl.String, "rank": pl.Int64, "score": pl.Float64},
+        )
+
+
+def histories(rows: list[list[int]]) -> Histories:
+    offsets = np.cumsum([0, *map(len, rows)])
+    items = np.array([item for row in rows for item in row], dtype=np.int64)
+    return Histories(items, np.arange(len(items)), offsets, np.arange(len(rows)))
+
+
+def lists(rows: list[list[int]], depth: int) -> np.ndarray:
+    return np.array([[*row, *[-1] * depth][:depth] for row in rows], dtype=np.int64).reshape(len(rows), depth)
+
+
+def world(train: Histories, items: int) -> World:
+    return World(train, np.full(len(train), -1), np.zeros((items, 0), dtype=np.float32), None)
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    """80 users in two camps, each choosing from its own half of 30 items; user 79 is cold, items 14 and 29 are."""
+    draw = np.random.default_rng(5)
+    rows = [draw.permutation(14)[: draw.integers(4, 12)] + 15 * (user % 2) for user in range(79)]
+    train = histories([row[:-2].tolist() for row in rows] + [[]])
+    valid = histories([[int(row[-2])] for row in rows] + [[]])
+    test = histories([[int(row[-1])] for row in rows[:-1]] + [[29], [0, 29]])
+    return Dataset([f"i{item:02d}" for item in range(30)], [f"u{user:02d}" for user in range(80)], train, valid, test)
+
+
+@pytest.fixture(scope="session")
+def categories(dataset) -> pl.DataFrame:
+    camps = [["even", "all"] if item < 15 else ["odd"] for item in range(29)] + [None]
+    return pl.DataFrame({"item_id": dataset.items, "categories": camps})
+
+
+@pytest.fixture(scope="session")
+def bundle(dataset) -> Bundle:
+    content = np.random.default_rng(1).normal(size=(30, 8)).astype(np.float32)
+    scorer, _ = SequentialLinear(l2=5.0).fit(world(dataset.known(), 30), 0)
+    users = {user: place for place, user in enumerate(dataset.users)}
+    return Bundle(dataset.items, users, dataset.known(), content, scorer)
+
+
+@pytest.fixture(scope="session")
+def baselines() -> dict[str, Any]:
+    return {
+        "popularity": Popularity(half_life=90.0),
+        "item_knn": ItemKnn(neighbours=10, shrinkage=1.0, block=7),
+        "ease": ItemLinear(l2=5.0, keep=30),
+        "sequential": SequentialLinear(l2=5.0),
+    }
