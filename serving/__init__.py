@@ -1,0 +1,1 @@
+"""The recommender over HTTP: a BentoML service, its messages and its guard."""

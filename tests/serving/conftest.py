@@ -1,0 +1,149 @@
+"""A real Bento of a made-up world, built by the real stages and served over a socket."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from components.configure import STAGES
+from tests import world
+
+IN_FLIGHT = 4
+OFFLINE = """
+import json, sys
+from components.recommend import Recommender
+known = Recommender.load(sys.argv[1])
+users = [*known.users, "nobody"]
+one = {user: known.recommend(user).model_dump() for user in users}
+similar = {item: [near.model_dump() for near in known.similar(item)] for item in known.items}
+explained = known.explain(known.items[0], users[0]).model_dump()
+print(json.dumps({"one": one, "batch": known.batch(users, 10).rows(), "similar": similar, "explained": explained}))
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that is ready, and a client that speaks to it."""
+
+    client: httpx.Client
+    log: Path
+
+    def post(self, path, **body):
+        return self.client.post(path, json=body)
+
+    def raw(self, path, content, kind="application/json"):
+        return self.client.post(path, content=content, headers={"content-type": kind})
+
+
+def run(project, *command, **environment):
+    settings = os.environ | {"OMP_NUM_THREADS": "1"} | environment
+    return subprocess.run([sys.executable, *command], cwd=project, env=settings, capture_output=True, text=True, timeout=110, check=False)
+
+
+def stage(project, module):
+    ended = run(project, "-m", module)
+    assert ended.returncode == 0, f"{module}\n{ended.stdout}{ended.stderr}"
+    return ended
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """A checkout in which every stage up to `bundle` has run, and the gate let that bundle pass."""
+    root = world.checkout(tmp_path_factory.mktemp("project"))
+    world.write_tables(root / "raw")
+    world.override(root, *world.SMALL, "dataset.root=raw", "dataset.time=s")
+    stage(root, "components.configure")
+    for name in list(STAGES)[: list(STAGES).index("bundle") + 1]:
+        stage(root, STAGES[name])
+    judge(root, passed=True)
+    return root
+
+
+def judge(project, *, passed, bundle=None):
+    judged = bundle or json.loads((project / "artifacts/bundle/manifest.json").read_text())["id"]
+    criteria = [{"name": "floor", "value": 0.1, "bound": 0.2, "passed": passed, "reason": "NDCG@10 0.1 is below 0.2"}]
+    (project / "reports").mkdir(exist_ok=True)
+    (project / "reports/gate.json").write_text(json.dumps({"passed": passed, "bundle": judged, "criteria": criteria}))
+
+
+@pytest.fixture(scope="session")
+def bundle(project):
+    return project / "artifacts/bundle"
+
+
+@pytest.fixture(scope="session")
+def bento(project):
+    stage(project, "components.delivery.package")
+    return project / "artifacts/package/bento"
+
+
+@pytest.fixture(scope="session")
+def offline(bundle, project):
+    """What the recommender says in a process of its own."""
+    ended = run(project, "-c", OFFLINE, str(bundle))
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+@pytest.fixture(scope="session")
+def server(bento, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with serve(bento, elsewhere, ZHIJIAN_IN_FLIGHT=str(IN_FLIGHT)) as ready:
+        yield ready
+
+
+@contextmanager
+def serve(bento: Path, folder: Path, **environment: str) -> Iterator[Server]:
+    """Serve a Bento from another folder until the block ends."""
+    port, log = free_port(), folder / "server.log"
+    command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("w") as file:
+        process = subprocess.Popen(command, cwd=folder, env=settings(folder, environment), stdout=file, stderr=file, start_new_session=True)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            wait(client, process, log)
+            yield Server(client, log)
+    finally:
+        end(process)
+
+
+def settings(folder, environment):
+    return os.environ | {"BENTOML_HOME": str(folder / "home"), "BENTOML_DO_NOT_TRACK": "True"} | environment
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait(client, process, log, seconds=90):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if client.get("/readyz", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail(f"not ready within {seconds} s\n{log.read_text()[-2000:]}")
+
+
+def end(process):
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)

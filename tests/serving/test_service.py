@@ -1,0 +1,208 @@
+"""Each endpoint of the served Bento, over a socket."""
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.serving.conftest import IN_FLIGHT
+
+LONG = "x" * 257
+WORDS = [1, True, 1.5, [], {}, "", LONG]
+COUNTS = [0, -1, 101, 10**9, 2**64, 10**400, 1.5, 10.0, "10", True, None, [], {}]
+LISTS = ["i001", 1, True, {}, [1], [None], [""], [LONG], ["i001"] * 1001]
+CONDITIONS = [1, "Horror", [], {"category": "Horror"}, {"category": [1]}, {"": ["Horror"]}, {LONG: []}, {str(n): [] for n in range(33)}]
+FILTERS = [1, "a", [], {"surprise": 1}, {"seen": "yes"}, {"seen": 1}, {"items": "i001"}, {"items": ["i"] * 1001}]
+FILTERS += [{name: value} for name in ("include", "exclude") for value in CONDITIONS]
+FIELDS = {
+    "/recommend": {"user_id": WORDS, "history": LISTS, "k": COUNTS, "filters": FILTERS, "surprise": [1]},
+    "/similar": {"item_id": [*WORDS, None], "k": COUNTS, "surprise": [1]},
+    "/explain": {"item_id": [*WORDS, None], "user_id": WORDS, "history": LISTS, "surprise": [1]},
+}
+GOOD = {"/recommend": {"user_id": "u001"}, "/similar": {"item_id": "i001"}, "/explain": {"item_id": "i001", "user_id": "u001"}}
+BAD = [(path, field, value) for path, fields in FIELDS.items() for field, values in fields.items() for value in values]
+BODIES = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"1",
+    b'"a"',
+    b"\xff\xfe",
+    b"{'k': 1}",
+    b'{"user_id": "\\ud800"}',
+    b'{"user_id": "u001",}',
+    b"[" * 100_000,
+]
+BODIES += [b'{"a":' * 20_000, b'{"user_id": "u001"} {}', b"\xef\xbb\xbf{}", b'{"user_id": "\xed\xa0\x80"}', b"user_id=u001"]
+NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "1e1", "-0"]
+IDS = ["\x00", "a\x00b", "\u202eabc", "\u200b", "é", "e\u0301", "\U0001f600", "知荐", "../../etc/passwd", "%00", "x" * 256, "'; DROP TABLE"]
+
+
+def test_offline_equals_online(server, offline):
+    for user, expected in offline["one"].items():
+        assert server.post("/recommend", user_id=user).json() == expected
+    online = [(user, item["item_id"], item["rank"], item["score"]) for user in offline["one"] for item in recommended(server, user_id=user)]
+    assert online == [tuple(row) for row in offline["batch"]]
+
+
+def test_similar_equals_offline(server, offline):
+    for item, expected in offline["similar"].items():
+        answer = server.post("/similar", item_id=item).json()
+        assert (answer["item_id"], answer["items"]) == (item, expected)
+
+
+def test_explain_equals_offline(server, offline):
+    user, item = next(iter(offline["one"])), next(iter(offline["similar"]))
+    assert server.post("/explain", item_id=item, user_id=user).json() == offline["explained"]
+
+
+def test_history_counts_as_much_as_a_user(server):
+    seen = ["i000", "i003", "i006"]
+    answer = server.post("/recommend", history=[*seen, "unheard of"]).json()
+    assert answer["source"] == "hybrid"
+    assert answer["unknown"] == ["unheard of"]
+    assert not {item["item_id"] for item in answer["items"]} & set(seen)
+    assert server.post("/explain", item_id="i009", history=seen).json()["item"]["item_id"] == "i009"
+
+
+@pytest.mark.parametrize("user", IDS)
+def test_unknown_user_gets_what_is_popular(server, user):
+    answer = server.post("/recommend", user_id=user)
+    assert answer.status_code == 200
+    assert (answer.json()["source"], answer.json()["user_id"]) == ("popularity", user)
+    assert len(answer.json()["items"]) == 10
+
+
+@pytest.mark.parametrize("k", [1, 5, 100])
+def test_k_items_come_back_at_most(server, k):
+    items = recommended(server, user_id="u001", k=k)
+    assert [item["rank"] for item in items] == list(range(1, len(items) + 1))
+    assert len(items) == min(k, len(items))
+    assert [item["item_id"] for item in items[:5]] == [item["item_id"] for item in recommended(server, user_id="u001")][: min(5, k)]
+
+
+def test_filters_hold(server):
+    found = recommended(server, user_id="u001", filters={"include": {"category": ["Horror"]}, "items": None})
+    assert found
+    assert all(item["title"].startswith("Horror") for item in found)
+    only = recommended(server, user_id="u001", filters={"items": ["i000"], "seen": True})
+    assert [item["item_id"] for item in only] == ["i000"]
+
+
+@pytest.mark.parametrize(("path", "field", "value"), BAD, ids=[f"{path}-{field}-{str(value)[:20]}" for path, field, value in BAD])
+def test_bad_value_is_refused_by_name(server, path, field, value):
+    answer = server.post(path, **GOOD[path] | {field: value})
+    refused(answer, 400)
+    assert answer.json()["field"].split(".")[0] == field
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_that_are_no_count_are_refused(server, number):
+    answer = server.raw("/recommend", f'{{"user_id": "u001", "k": {number}}}')
+    refused(answer, 400)
+    assert answer.json()["field"] == "k"
+
+
+@pytest.mark.parametrize("path", GOOD)
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body[:20].hex())
+def test_what_is_no_json_is_refused(server, path, body):
+    refused(server.raw(path, body), 400)
+
+
+@pytest.mark.parametrize("body", [{}, {"user_id": "u001", "history": []}])
+def test_one_of_user_and_history_is_needed(server, body):
+    answer = server.post("/recommend", **body)
+    refused(answer, 400)
+    assert answer.json()["field"] in ("user_id", "history")
+
+
+@pytest.mark.parametrize("path", ["/similar", "/explain"])
+@pytest.mark.parametrize("item", IDS)
+def test_unknown_item_is_not_found(server, path, item):
+    answer = server.post(path, **GOOD[path] | {"item_id": item})
+    refused(answer, 404)
+    assert answer.json()["field"] == "item_id"
+
+
+@pytest.mark.parametrize("path", ["/nope", "/recommend/", "/recommend/x", "//", "/", "/static_content/index.css"])
+def test_wrong_path_is_not_found(server, path):
+    refused(server.post(path), 404)
+    refused(server.client.get(path), 404)
+
+
+def test_wrong_method_and_kind_are_refused(server):
+    refused(server.client.get("/recommend"), 405)
+    refused(server.client.request("DELETE", "/livez"), 404)
+    refused(server.client.put("/recommend", json=GOOD["/recommend"]), 405)
+    for kind in ("text/plain", "multipart/form-data; boundary=a", "application/vnd.bentoml+pickle"):
+        refused(server.raw("/recommend", b'{"user_id": "u001"}', kind), 415)
+
+
+def test_large_body_is_refused(server):
+    body = b'{"user_id": "' + b"x" * 300_000 + b'"}'
+    refused(server.raw("/recommend", body), 413)
+    refused(server.raw("/recommend", iter([body[:100_000], body[100_000:200_000], body[200_000:]])), 413)
+    assert server.raw("/recommend", iter([b'{"user_id": ', b'"u001"}'])).status_code == 200
+
+
+def test_too_many_at_once_are_told_to_come_back(server):
+    with httpx.Client(base_url=server.client.base_url, timeout=60) as client, ThreadPoolExecutor(32) as pool:
+        for _ in range(20):
+            answers = list(pool.map(lambda _: client.post("/recommend", json=GOOD["/recommend"]), range(32)))
+            assert {answer.status_code for answer in answers} <= {200, 503}
+            assert sum(answer.status_code == 200 for answer in answers) >= 1
+            if shed := [answer for answer in answers if answer.status_code == 503]:
+                break
+    assert shed, f"32 requests at once, {IN_FLIGHT} allowed, none refused"
+    assert all(answer.headers["retry-after"] == "1" for answer in shed)
+    refused(shed[0], 503)
+    assert server.post("/recommend", user_id="u001").status_code == 200
+
+
+def test_health_and_metrics(server):
+    for path in ("/livez", "/readyz", "/healthz", "/docs.json", "/schema.json"):
+        assert server.client.get(path).status_code == 200
+    server.post("/recommend", user_id="u001")
+    assert 'endpoint="/recommend"' in server.client.get("/metrics").text
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["user_id", "history", "k", "filters", "item_id"]) | st.text(), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True, database=None)
+@given(path=st.sampled_from(sorted(GOOD)), body=JSON | st.binary(max_size=200))
+def test_nothing_breaks_it(server, path, body):
+    answer = server.raw(path, body) if isinstance(body, bytes) else server.raw(path, json.dumps(body).encode())
+    assert answer.status_code in (200, 400, 404)
+    if answer.status_code != 200:
+        refused(answer, answer.status_code)
+
+
+def test_nothing_was_logged_as_a_fault(server):
+    assert "Traceback" not in server.log.read_text()
+
+
+def recommended(server, **body):
+    answer = server.post("/recommend", **body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
+
+
+def refused(answer, status):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json().keys() == {"error", "field"}
+    assert answer.json()["error"]
+    assert not re.search(r"Traceback|\.py|site-packages|pydantic|bentoml|\d+\.\d+\.\d+", answer.json()["error"])
