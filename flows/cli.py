@@ -1,0 +1,240 @@
+"""The command `zhijian`: one function per verb."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from components.errors import BundleError, ConfigError, RequestError, ZhijianError
+from flows import settings
+
+P = ParamSpec("P")
+BUNDLE = Path("artifacts/bundle")
+BENTO = Path("artifacts/package/bento")
+REFUSED = 3
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Personalised recommendation (知荐).")
+
+User = Annotated[str | None, typer.Option("--user", "-u", help="A user's id.")]
+History = Annotated[str | None, typer.Option("--history", help="Item ids, oldest first, with commas between.")]
+Many = Annotated[int, typer.Option("-k", help="How many.")]
+Bundle = Annotated[Path | None, typer.Option("--bundle", help="Another bundle's folder.", resolve_path=True)]
+Limit = Annotated[float, typer.Option("--timeout", min=1, help="Seconds that each stage may take.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def verb(function: Callable[P, None]) -> Callable[P, None]:
+    """Make a function a command: run at the project's root, its ZhijianError one line on stderr and a status.
+
+    Statuses: 2 for what was asked or configured wrongly, 1 for anything else.
+    """
+
+    @functools.wraps(function)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            os.chdir(settings.root())
+            settings.settle(Path.cwd())
+            function(*args, **kwargs)
+        except ZhijianError as error:
+            fail(str(error), 2 if isinstance(error, (ConfigError, RequestError)) else 1)
+        except KeyboardInterrupt:
+            fail("interrupted", 130)
+
+    return app.command()(command)
+
+
+@verb
+def doctor(port: Annotated[int, typer.Option(help="The port to serve on.")] = 3000) -> None:
+    """Check that this machine and project have what Zhijian needs."""
+    from flows import doctor, tables
+
+    found = list(doctor.examine(port))
+    show(tables.checks(found))
+    if any(check.state == "fail" for check in found):
+        raise typer.Exit(1)
+
+
+@verb
+def retrain(
+    overrides: Annotated[list[str] | None, typer.Argument(help="Hydra overrides, such as dataset=movielens; they stay in force.")] = None,
+    timeout: Limit = 3600,
+    reset: Annotated[bool, typer.Option("--reset", help="Drop the overrides in force.")] = False,
+) -> None:
+    """Retrain: run what changed, judge it, package it. Status 0 packaged, 3 refused by the gate, 1 failed."""
+    from flows import server, stages
+
+    with stages.alone():
+        _record(overrides or [], reset=reset)
+        server.use()
+        from flows import pipeline
+
+        state = pipeline.pipeline(timeout, return_state=True)
+    if not state.is_completed():
+        fail(state.message or f"the run ended as {state.name}", 1)
+    _conclude(state.result())
+
+
+@verb
+def recommend(
+    *,
+    user: User = None,
+    history: History = None,
+    k: Many = 10,
+    category: Annotated[list[str] | None, typer.Option(help="Only items of this category; may be repeated.")] = None,
+    bundle: Bundle = None,
+    json: Json = False,
+) -> None:
+    """Recommend items to a user, or to anyone with a history."""
+    from components.recommend import Recommender
+    from components.schema import Filters
+    from flows import tables
+
+    wanted = Filters.model_validate({"include": {"category": category} if category else {}})
+    found = Recommender.load(bundle or BUNDLE).recommend(user=user, history=_ids(history), k=k, filters=wanted)
+    if json:
+        print(found.model_dump_json(indent=2))
+        return
+    if found.unknown:
+        note(f"not known to this bundle: {', '.join(found.unknown)}")
+    if found.source == "popularity":
+        note("nothing is known of this user's taste: these are the most popular items")
+    show(tables.answer(found))
+
+
+@verb
+def similar(item: Annotated[str, typer.Argument(help="An item's id.")], k: Many = 10, bundle: Bundle = None, json: Json = False) -> None:
+    """Find items like one."""
+    from components.recommend import Recommender
+    from flows import tables
+
+    found = Recommender.load(bundle or BUNDLE).similar(item, k)
+    if json:
+        print("[" + ",\n ".join(neighbour.model_dump_json() for neighbour in found) + "]")
+    else:
+        show(tables.neighbours(found))
+
+
+@verb
+def explain(
+    item: Annotated[str, typer.Option("--item", "-i", help="An item's id.")],
+    user: User = None,
+    history: History = None,
+    bundle: Bundle = None,
+    json: Json = False,
+) -> None:
+    """Explain an item's score for a user or a history: reason, parts, attention, paths."""
+    from components.recommend import Recommender
+    from flows import tables
+
+    found = Recommender.load(bundle or BUNDLE).explain(user=user, history=_ids(history), item=item)
+    if json:
+        print(found.model_dump_json(indent=2))
+        return
+    note(f"{found.item.title} ({found.item.item_id}), rank {found.item.rank}, score {found.item.score:.4f}")
+    note(found.item.reason)
+    for table in tables.evidence(found):
+        show(table)
+
+
+@verb
+def serve(
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 3000,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Serve this bundle with the code here, not the built Bento.", resolve_path=True)
+    ] = None,
+) -> None:
+    """Serve the built Bento over HTTP."""
+    from components import artifacts
+    from flows import doctor
+
+    if doctor.serving(port).state != "ok":
+        raise ConfigError(f"--port {port}: in use or not allowed; choose another one")
+    if bundle:
+        artifacts.verify(bundle)
+        os.environ["ZHIJIAN_BUNDLE"] = str(bundle)
+    elif not BENTO.is_dir():
+        raise BundleError(f"{BENTO}: no Bento here; `zhijian retrain` builds one when the gate passes, --bundle serves any bundle")
+    what = "serving.service:Zhijian" if bundle else str(BENTO)
+    os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", what, "--port", str(port)])  # noqa: S606 - no shell wanted
+
+
+@verb
+def report() -> None:
+    """Show the last evaluation and the gate's verdict."""
+    from flows import report, tables
+
+    if rows := report.metrics():
+        show(tables.metrics(rows))
+    found = report.verdict()
+    show(tables.verdict(found))
+    note("passed" if found.passed else "refused by the gate")
+    if report.PAGE.exists():
+        note(f"the whole report: {report.PAGE}")
+
+
+@verb
+def schedule(
+    cron: Annotated[str | None, typer.Option(help="When, as a cron line in UTC; 03:00 every day when nothing is given.")] = None,
+    interval: Annotated[float | None, typer.Option(min=1, help="Or how often, in seconds.")] = None,
+    timeout: Limit = 3600,
+    server_port: Annotated[int, typer.Option(help="Port of the Prefect server, started when PREFECT_API_URL is not set.")] = 4200,
+) -> None:
+    """Retrain by the clock until interrupted, one run at a time."""
+    from flows import server
+
+    if cron and interval:
+        raise ConfigError("--cron and --interval: give one of them")
+    server.use(server_port)
+    server.schedule(None if interval else cron or "0 3 * * *", interval, timeout)
+
+
+def show(table: Table) -> None:
+    """Print a table on stdout, without escape codes in a pipe."""
+    Console().print(table)
+
+
+def note(text: str) -> None:
+    """Print a line on stdout as it is."""
+    Console(highlight=False).print(text, markup=False, soft_wrap=True)
+
+
+def fail(text: str, status: int) -> None:
+    """Print a message in red on stderr and end with a status."""
+    Console(stderr=True, highlight=False).print(text, style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+def _ids(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _record(overrides: list[str], *, reset: bool) -> None:
+    from components import configure
+
+    before = configure.recorded()
+    if overrides or reset:
+        configure.record(overrides)
+    after = configure.recorded()
+    if dropped := [line for line in before if line not in after]:
+        note(f"overrides dropped: {' '.join(dropped)}")
+    note(f"overrides in force: {' '.join(after) or 'none'}")
+
+
+def _conclude(outcome: Any) -> None:
+    from flows import report, tables
+
+    show(tables.states(outcome.stages))
+    if rows := report.metrics():
+        show(tables.metrics(rows))
+    show(tables.verdict(report.verdict()))
+    if not outcome.passed:
+        fail(f"refused by the gate after {outcome.seconds:g} s: nothing was packaged", REFUSED)
+    if not outcome.packaged:
+        fail(f"the gate passed, but {BENTO} was not built", 1)
+    note(f"passed and packaged in {outcome.seconds:g} s: {BENTO}")

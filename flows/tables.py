@@ -1,0 +1,83 @@
+"""What the command line shows, as rich tables that read well in 80 columns and in a pipe."""
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from components.schema import Answer, Explanation, Neighbour
+from flows.doctor import Check
+from flows.report import Row, Verdict
+
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "passed": "green", "refused": "red", "Ran": "green", "Cached": "cyan"}
+SHOWN = 4  # metrics beside the first
+
+
+def checks(found: Iterable[Check]) -> Table:
+    """Lay out the doctor's checks."""
+    rows = ([check.name, tint(check.state), escape(check.found), escape(check.advice)] for check in found)
+    return grid(["check", "state", "found", "what to do"], rows)
+
+
+def states(done: dict[str, str]) -> Table:
+    """Lay out what became of each stage."""
+    return grid(["stage", "state"], ([name, tint(state)] for name, state in done.items()))
+
+
+def metrics(rows: list[Row]) -> Table:
+    """Lay out models by metrics: the first metric with its interval, some others as means."""
+    names = list(dict.fromkeys(key for row in rows for key in row if key != "model"))
+    first = "NDCG@10" if "NDCG@10" in names else names[0] if names else ""
+    columns = [first, *[name for name in names if name != first][:SHOWN]] if names else []
+    lines = ([str(row["model"]), *[_short(row.get(name, "-"), name == first) for name in columns]] for row in rows)
+    return grid(["model", *columns], lines)
+
+
+def verdict(found: Verdict) -> Table:
+    """Lay out the gate's criteria."""
+    rows = ([tint(row["verdict"]), escape(row["criterion"]), row["value"], row["bound"], escape(row["reason"])] for row in found.rows)
+    return grid(["verdict", "criterion", "value", "bound", "reason"], rows)
+
+
+def answer(found: Answer) -> Table:
+    """Lay out recommendations with their reasons."""
+    rows = ([str(i.rank), escape(i.item_id), escape(i.title), f"{i.score:.4f}", escape(i.reason)] for i in found.items)
+    return grid(["#", "item", "title", "score", "reason"], rows)
+
+
+def neighbours(found: list[Neighbour]) -> Table:
+    """Lay out items like one asked for."""
+    return grid(["#", "item", "title", "cosine"], ([str(i.rank), escape(i.item_id), escape(i.title), f"{i.score:.4f}"] for i in found))
+
+
+def evidence(found: Explanation) -> Iterable[Table]:
+    """Lay out what an item's score is made of, the attention of its history, and the paths that lead to it."""
+    item = found.item
+    if item.parts:
+        yield grid(["part of the score", "log-odds"], ([escape(name), f"{value:+.3f}"] for name, value in item.parts.items()))
+    if item.attention:
+        rows = ([escape(seen.item_id), escape(seen.title), f"{seen.weight:.3f}"] for seen in item.attention)
+        yield grid(["item", "of the history", "attention"], rows)
+    if item.paths:
+        steps = (("; ".join(f"{e.head} –{e.relation}→ {e.tail}" for e in path.edges), f"{path.weight:.3f}") for path in item.paths)
+        yield grid(["path in the knowledge graph", "weight"], ([escape(text), weight] for text, weight in steps))
+
+
+def grid(columns: list[str], rows: Iterable[list[str]]) -> Table:
+    """Make a plain table; long cells fold instead of being cut."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold", no_wrap=name in {"#", "state", "verdict", "score", "cosine", "stage"})
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def tint(state: str) -> str:
+    """Colour a state's word."""
+    return f"[{COLOURS[state]}]{state}[/]" if state in COLOURS else state
+
+
+def _short(value: str, whole: bool) -> str:
+    return value if whole else value.split(" ", maxsplit=1)[0]
