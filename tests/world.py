@@ -1,0 +1,64 @@
+"""A made-up world that every stage can run on in seconds: sixty films, ninety people with a taste and a direction."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).parents[1]
+GENRES = ("Horror", "Comedy", "Drama")
+SMALL = [
+    "dataset=tables",
+    "pretrain.behaviour.width=16",
+    "pretrain.behaviour.plan.epochs=2",
+    "align.embedding.plan.epochs=2",
+    "align.alignment.plan.epochs=2",
+    "train.ranker.parts.attention.plan.epochs=2",
+    "evaluate.resamples=100",
+]
+
+
+def write_tables(root: Path, users: int = 90, items: int = 60, events: int = 12, seed: int = 3) -> None:
+    """Write interactions.csv and items.csv: a user stays within one genre and goes through it in order."""
+    root.mkdir(parents=True, exist_ok=True)
+    draw = np.random.default_rng(seed)
+    with (root / "items.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["item_id", "title", "text", "categories", "director", "year"])
+        for item in range(items):
+            genre = GENRES[item % len(GENRES)]
+            rows.writerow(
+                [
+                    f"i{item:03d}",
+                    f"{genre} film {item}",
+                    f"A {genre.lower()} film, number {item}.",
+                    genre,
+                    f"Director {item % 7}",
+                    1980 + item,
+                ]
+            )
+    with (root / "interactions.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["user_id", "item_id", "timestamp", "event", "weight"])
+        for user in range(users):
+            genre, start = user % len(GENRES), draw.integers(items // len(GENRES))
+            for step in range(events):
+                item = (start + step) % (items // len(GENRES)) * len(GENRES) + genre
+                rows.writerow([f"u{user:03d}", f"i{item:03d}", 1_600_000_000 + user * 1000 + step, "click", 1])
+
+
+def checkout(target: Path) -> Path:
+    """Copy what git would carry of the project, to run the pipeline in."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
+    for name in ("components", "conf", "serving", "flows"):
+        shutil.copytree(ROOT / name, target / name, ignore=ignore)
+    for name in ("pyproject.toml", "constraints.txt", "dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
+        shutil.copyfile(ROOT / name, target / name)
+    return target
+
+
+def override(project: Path, *overrides: str) -> None:
+    """Record overrides as the command line would."""
+    (project / "conf" / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
