@@ -55,8 +55,16 @@ def clone() -> Iterator[Path]:
 
 def machine() -> dict[str, Any]:
     """The processor, its cores and the memory."""
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), platform.processor())
-    return {"processor": model, "cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 2**30), "python": platform.python_version()}
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "python": platform.python_version(),
+    }
 
 
 def commit() -> str:
@@ -96,5 +104,3 @@ def available(folder: str) -> Path | None:
     """A folder of the development data beside the project, or None where they are not."""
     path = ROOT.parent / "shared" / "data" / folder
     return path if path.is_dir() else None
-
-

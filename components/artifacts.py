@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ Tensors = Mapping[str, np.ndarray[Any, Any]]
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path) -> Generator[Path]:
     """Yield a path to write aside; when the block ends well it is synced and renamed to `path`, else it is removed.
 
     The path may become a file or a folder; what stood there before is replaced.
@@ -41,7 +41,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def folder(path: Path) -> Iterator[Path]:
+def folder(path: Path) -> Generator[Path]:
     """`atomic` for a folder that exists from the start."""
     with atomic(path) as aside:
         aside.mkdir()
@@ -70,6 +70,7 @@ def write_tensors(path: Path, tensors: Tensors) -> None:
     """Write a safetensors file."""
     with atomic(path) as aside:
         safetensors.numpy.save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, aside)
+        aside.chmod(0o644)  # the library makes files for the owner alone
 
 
 def read_json(path: Path) -> Any:

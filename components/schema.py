@@ -48,7 +48,7 @@ TABLES: dict[str, Schema] = {
 def node(cls: type[T]) -> type[T]:
     """Make a class a configuration node: its fields are the keys its yaml may have, typed; others are refused by name."""
     settings = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-    return pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=settings)(cls)
+    return pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=settings)(cls)  # pyright: ignore[reportReturnType]
 
 
 class Message(BaseModel):
@@ -65,8 +65,8 @@ class Filters(Message):
 
     include: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
     exclude: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
-    items: list[str] | None = Field(None, description="only these item ids may be recommended")
-    seen: bool = Field(False, description="whether items of the history may be recommended again")
+    items: list[str] | None = Field(default=None, description="only these item ids may be recommended")
+    seen: bool = Field(default=False, description="whether items of the history may be recommended again")
 
 
 class Attention(Message):

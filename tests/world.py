@@ -1,7 +1,10 @@
 """A made-up world that every stage can run on in seconds: sixty films, ninety people with a taste and a direction."""
 
 import csv
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +14,11 @@ ROOT = Path(__file__).parents[1]
 GENRES = ("Horror", "Comedy", "Drama")
 SMALL = [
     "dataset=tables",
-    "pretrain.behaviour.width=16",
-    "pretrain.behaviour.plan.epochs=2",
-    "align.embedding.plan.epochs=2",
-    "align.alignment.plan.epochs=2",
-    "train.ranker.parts.attention.plan.epochs=2",
+    "behaviour.width=16",
+    "behaviour.plan.epochs=2",
+    "knowledge.embedding.plan.epochs=2",
+    "knowledge.alignment.plan.epochs=2",
+    "ranker.parts.attention.plan.epochs=2",
     "evaluate.resamples=100",
 ]
 
@@ -62,3 +65,15 @@ def checkout(target: Path) -> Path:
 def override(project: Path, *overrides: str) -> None:
     """Record overrides as the command line would."""
     (project / "conf" / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
+
+
+def run(project: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python module or script in a checkout, with one thread."""
+    settings = os.environ | {"OMP_NUM_THREADS": "1"} | environment
+    return subprocess.run([sys.executable, *command], cwd=project, env=settings, capture_output=True, text=True, timeout=110, check=False)
+
+
+def stage(project: Path, module: str) -> None:
+    """Run a stage as DVC does, and demand that it ends well."""
+    ended = run(project, "-m", module)
+    assert ended.returncode == 0, f"{module}\n{ended.stdout}{ended.stderr}"

@@ -34,7 +34,7 @@ class ItemKnn:
     shrinkage: NonNegativeFloat = 10.0
     block: PositiveInt = 512
 
-    def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:  # noqa: ARG002 - a baseline may draw
+    def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
         """Find every item's neighbours."""
         events = sp.csc_matrix(decayed(world.histories, world.items, float("inf")))
         events.data[:] = 1.0

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from components.data.histories import Histories, Ints
 from components.ranking.parts import Arrays, Floats, Scorer, World
 from components.schema import node
+from components.semantic.bert import BehaviourBERT
 from components.training import Plan, fit
 
 
@@ -28,7 +29,10 @@ class AttentionNet(nn.Module):
         users: the behaviour model that gives u_i; trained along.
     """
 
-    def __init__(self, vectors: Tensor, seen: Tensor, users: nn.Module, heads: int, length: int, dropout: float) -> None:
+    vectors: Tensor
+    seen: Tensor
+
+    def __init__(self, vectors: Tensor, seen: Tensor, users: BehaviourBERT, heads: int, length: int, dropout: float) -> None:
         super().__init__()
         width = vectors.shape[1]
         self.register_buffer("vectors", vectors, persistent=False)
@@ -127,7 +131,7 @@ class AttentionRanker:
     negatives: PositiveInt = 512
     cuts: PositiveInt = 2
     loss: Literal["softmax", "bce"] = "softmax"
-    block: PositiveInt = 64
+    block: PositiveInt = 8
     plan: Plan
 
     def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
@@ -161,7 +165,7 @@ class AttentionRanker:
 
     def _net(self, world: World, seen: Tensor) -> AttentionNet:
         users = copy.deepcopy(world.users)
-        assert isinstance(users, nn.Module), "the attention ranker needs the behaviour model"
+        assert users is not None, "the attention ranker needs the behaviour model"
         return AttentionNet(torch.from_numpy(world.vectors).float(), seen, users, self.heads, self.length, self.dropout)
 
     def _loss(self, net: AttentionNet, histories: Histories, share: Tensor) -> Tensor:

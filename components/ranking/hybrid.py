@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
+from scipy.special import expit
 
 from components.data.histories import Histories, Ints, merge
 from components.errors import DataError
 from components.progress import say
 from components.ranking.parts import Arrays, Floats, Part, Scorer, World
-from components.ranking.weights import Pool, calibrate, join, learn
+from components.ranking.weights import Bools, Pool, calibrate, join, learn
 from components.schema import node
 
 
@@ -40,13 +41,14 @@ class HybridScorer:
         return self.terms(histories).sum(0)
 
     def tensors(self) -> Arrays:
-        """The weights, the calibration and the states' bounds."""
-        return {"weights": self.weights, "scales": self.scales, "bounds": self.bounds}
+        """The weights by the parts' names, the calibration and the states' bounds."""
+        named = {f"weight.{name}": self.weights[:, place] for place, name in enumerate(self.parts)}
+        return named | {"scales": self.scales, "bounds": self.bounds}
 
     def probability(self, histories: Histories, scores: Floats) -> Floats:
         """The probability ŷ = σ(a · score + b) that each score's item is the user's next: float64, shaped as `scores`."""
         scale = self.scales[states(histories, self.bounds)]
-        return 1 / (1 + np.exp(-(scale[:, :1] * scores + scale[:, 1:])))
+        return expit(scale[:, :1] * scores + scale[:, 1:])
 
 
 @node
@@ -94,7 +96,9 @@ class Hybrid:
     def restore(self, tensors: dict[str, Arrays], world: World) -> HybridScorer:
         """Make the scorer from the tensors of its parts and its own, under the name `hybrid`."""
         parts = {name: part.restore(tensors[name], world) for name, part in self.parts.items()}
-        return HybridScorer(parts, **tensors["hybrid"])
+        own = tensors["hybrid"]
+        weights = np.stack([own[f"weight.{name}"] for name in parts], axis=1)
+        return HybridScorer(parts, weights, own["scales"], own["bounds"])
 
     def _weigh(self, parts: dict[str, Scorer], world: World) -> tuple[Floats, Floats]:
         """Learn weights and calibration on each user's validation item, with the history and, as a cold user, without."""
@@ -139,7 +143,7 @@ def _pools(parts: dict[str, Scorer], asked: Histories, target: Ints, bounds: Int
     return join([Pool(terms, there, states(asked.pick(cut), bounds)) for (terms, there), cut in zip(found, cuts, strict=True)])
 
 
-def _pool(parts: dict[str, Scorer], histories: Histories, target: Ints, width: int) -> tuple[Floats, Floats]:
+def _pool(parts: dict[str, Scorer], histories: Histories, target: Ints, width: int) -> tuple[Floats, Bools]:
     """Each user's target, then the `width` best unseen items of each part; what stands a second time is not there."""
     raw = np.stack([standardise(part.score(histories)) for part in parts.values()])
     open_ = raw.copy()

@@ -1,15 +1,18 @@
 """Linear models in closed form: item-item, and sequential."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from scipy.linalg import get_lapack_funcs
 
 from components.data.histories import Histories, Ints
 from components.ranking.parts import Arrays, Floats, Scorer, World
 from components.schema import node
+
+Sparse = Any  # scipy.sparse.csr_matrix, whose stubs don't know its operators
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class LinearScorer:
         decay: an event's weight falls by e for every `decay` later events; infinity weighs all alike.
     """
 
-    weights: sp.csr_matrix
+    weights: Sparse
     decay: float
 
     def score(self, histories: Histories) -> Floats:
@@ -106,14 +109,14 @@ class SequentialLinear:
         return LinearScorer(_matrix(tensors, world.items), self.decay)
 
 
-def decayed(histories: Histories, items: int, decay: float) -> sp.csr_matrix:
+def decayed(histories: Histories, items: int, decay: float) -> Sparse:
     """Weigh each event by exp(-later events / decay): sparse float64 (users, items), repeats summed."""
     later = np.repeat(histories.offsets[1:], histories.lengths) - 1 - np.arange(len(histories.items))
     weights = np.exp(-later / decay)
     return sp.csr_matrix((weights, (histories.users, histories.items)), shape=(len(histories), items))
 
 
-def prune(weights: Floats, keep: int) -> sp.csr_matrix:
+def prune(weights: Floats, keep: int) -> Sparse:
     """Keep the `keep` largest weights by magnitude of each row: sparse float32."""
     count, width = weights.shape
     if keep < width:
@@ -127,7 +130,7 @@ def prune(weights: Floats, keep: int) -> sp.csr_matrix:
     return matrix
 
 
-def _windows(histories: Histories, items: int, width: int, decay: float, *, ahead: bool) -> sp.csr_matrix:
+def _windows(histories: Histories, items: int, width: int, decay: float, *, ahead: bool) -> Sparse:
     """Weigh, for each event with one before it, the events around it: sparse (events, items)."""
     place = np.arange(len(histories.items))
     start, end = (np.repeat(edge, histories.lengths) for edge in (histories.offsets[:-1], histories.offsets[1:]))
@@ -143,18 +146,19 @@ def _windows(histories: Histories, items: int, width: int, decay: float, *, ahea
     return sp.csr_matrix((np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(len(place), items))
 
 
-def _gram(left: sp.csr_matrix, right: sp.csr_matrix) -> Floats:
+def _gram(left: Sparse, right: Sparse) -> Floats:
     return (left.T @ right).toarray()
 
 
 def _inverse(gram: Floats, l2: float) -> Floats:
     """Invert gram + l2·I, symmetric and positive definite."""
     gram[np.diag_indices_from(gram)] += l2
-    lower, info = scipy.linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)
+    factor, invert = get_lapack_funcs(("potrf", "potri"), (gram,))
+    lower, info = factor(gram, lower=1, overwrite_a=1)
     assert info == 0, "the Gram matrix plus a positive ridge is positive definite"
-    inverse, _ = scipy.linalg.lapack.dpotri(lower, lower=1, overwrite_c=1)
+    inverse, _ = invert(lower, lower=1, overwrite_c=1)
     return np.tril(inverse) + np.tril(inverse, -1).T
 
 
-def _matrix(tensors: Arrays, items: int) -> sp.csr_matrix:
+def _matrix(tensors: Arrays, items: int) -> Sparse:
     return sp.csr_matrix((tensors["data"], tensors["indices"], tensors["indptr"]), shape=(items, items))

@@ -5,20 +5,12 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from torch import Tensor
 
 from components.data.histories import Histories, Ints
+from components.semantic.bert import BehaviourBERT
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Arrays = dict[str, np.ndarray[Any, Any]]
-
-
-class Users(Protocol):
-    """Turns histories into user vectors u_i (the behaviour model)."""
-
-    def encode_users(self, history: Tensor, users: Tensor | None = None) -> Tensor:
-        """Encode int64 (users, length), right-aligned, -1 before the first, and user indices (-1 unknown) to (users, d)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,7 @@ class World:
     histories: Histories
     target: Ints
     vectors: Floats
-    users: Users | None
+    users: BehaviourBERT | None
     checkpoint: Path | None = None
 
     @property

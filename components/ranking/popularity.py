@@ -38,7 +38,8 @@ class Popularity:
         histories = world.histories
         age = histories.times.max(initial=0) - histories.times
         weights = 0.5 ** (age / DAY / self.half_life)
-        return PopularityScorer(np.bincount(histories.items, weights, minlength=world.items)), []
+        counts: Floats = np.bincount(histories.items, weights, minlength=world.items).astype(np.float64)
+        return PopularityScorer(counts), []
 
     def refit(self, scorer: Scorer, world: World) -> Scorer:
         """Count again."""

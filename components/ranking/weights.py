@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 
 from components.data.histories import Ints
 from components.ranking.parts import Floats
 
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
 STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)  # factors tried on one weight at a time
 
 
@@ -22,7 +25,7 @@ class Pool:
     """
 
     terms: Floats
-    there: np.ndarray[Any, np.dtype[np.bool_]]
+    there: Bools
     state: Ints
 
     def only(self, chosen: np.ndarray[Any, Any]) -> "Pool":
@@ -78,7 +81,7 @@ def learn(pool: Pool, count: int, prior: float) -> Floats:
 
 def calibrate(pool: Pool, weights: Floats) -> Floats:
     """Fit P(wanted) = σ(a · score + b) for each state: float64 (states, 2); a state without users gets the fit of all."""
-    scores = np.einsum("up,puc->uc", weights[pool.state], pool.terms)
+    scores: Floats = np.einsum("up,puc->uc", weights[pool.state], pool.terms)
     chosen = [pool.state == index for index in range(len(weights))]
     chosen = [rows if rows.any() else np.ones_like(rows) for rows in chosen]
     wanted = np.zeros(scores.shape)
@@ -86,14 +89,14 @@ def calibrate(pool: Pool, weights: Floats) -> Floats:
     return np.stack([_platt(scores[rows][pool.there[rows]], wanted[rows][pool.there[rows]]) for rows in chosen])
 
 
-def _platt(scores: Floats, wanted: Floats, rounds: int = 50) -> Floats:
-    """Maximise the log-likelihood of σ(a · score + b) by Newton's method: float64 (2,) (Platt, 1999)."""
-    x = np.stack([scores, np.ones(len(scores))])
-    found = np.array([0.0, np.log(wanted.mean() / (1 - wanted.mean()))])
-    for _ in range(rounds):
-        p = 1 / (1 + np.exp(-found @ x))
-        step = np.linalg.solve((x * (p * (1 - p))) @ x.T + 1e-6 * np.eye(2), x @ (wanted - p) - 1e-6 * found)
-        found = found + step
-        if np.abs(step).max() < 1e-10:
-            break
-    return found
+def _platt(scores: Floats, wanted: Floats, l2: float = 1e-5) -> Floats:
+    """Maximise the mean log-likelihood of σ(a · score + b) less l2 · a², which bounds a: float64 (2,) (Platt, 1999)."""
+
+    def loss(found: Floats) -> tuple[float, Floats]:
+        odds = found[0] * scores + found[1]
+        error = expit(odds) - wanted
+        value = np.logaddexp(0, odds).mean() - (wanted * odds).mean() + l2 * found[0] ** 2
+        return float(value), np.array([(error * scores).mean() + 2 * l2 * found[0], error.mean()])
+
+    start = np.array([0.0, logit(wanted.mean())])
+    return minimize(loss, start, jac=True, method="BFGS").x

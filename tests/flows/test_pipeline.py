@@ -66,7 +66,7 @@ def test_past_its_limit_a_stage_and_its_children_are_gone(served, alive):
     assert not alive(served.root / "child")
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
 def test_however_a_run_is_ended_no_stage_is_left_and_the_next_run_heals(served, alive, until, sign):
     served.write("second.sh", SLOW)
     with served.start("retrain") as running:

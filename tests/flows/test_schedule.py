@@ -25,5 +25,5 @@ def test_a_tick_fires_and_a_run_under_way_ends_with_the_schedule(served, until, 
 def test_a_schedule_that_prefect_refuses_says_so(served):
     found = served.run("schedule", "--cron", "every day")
     assert found.returncode == 2
-    assert '--cron: Value error, Invalid cron string: "every day"' in found.stderr
+    assert found.stdout == '--cron: Value error, Invalid cron string: "every day"\n'
     assert "Traceback" not in found.stderr

@@ -15,8 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from components.configure import STAGES
-from tests import world
+from tests.world import run, stage
 
 IN_FLIGHT = 4
 OFFLINE = """
@@ -45,30 +44,6 @@ class Server:
         return self.client.post(path, content=content, headers={"content-type": kind})
 
 
-def run(project, *command, **environment):
-    settings = os.environ | {"OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run([sys.executable, *command], cwd=project, env=settings, capture_output=True, text=True, timeout=110, check=False)
-
-
-def stage(project, module):
-    ended = run(project, "-m", module)
-    assert ended.returncode == 0, f"{module}\n{ended.stdout}{ended.stderr}"
-    return ended
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory):
-    """A checkout in which every stage up to `bundle` has run, and the gate let that bundle pass."""
-    root = world.checkout(tmp_path_factory.mktemp("project"))
-    world.write_tables(root / "raw")
-    world.override(root, *world.SMALL, "dataset.root=raw", "dataset.time=s")
-    stage(root, "components.configure")
-    for name in list(STAGES)[: list(STAGES).index("bundle") + 1]:
-        stage(root, STAGES[name])
-    judge(root, passed=True)
-    return root
-
-
 def judge(project, *, passed, bundle=None):
     judged = bundle or json.loads((project / "artifacts/bundle/manifest.json").read_text())["id"]
     criteria = [{"name": "floor", "value": 0.1, "bound": 0.2, "passed": passed, "reason": "NDCG@10 0.1 is below 0.2"}]
@@ -77,12 +52,8 @@ def judge(project, *, passed, bundle=None):
 
 
 @pytest.fixture(scope="session")
-def bundle(project):
-    return project / "artifacts/bundle"
-
-
-@pytest.fixture(scope="session")
 def bento(project):
+    judge(project, passed=True)
     stage(project, "components.delivery.package")
     return project / "artifacts/package/bento"
 

@@ -12,7 +12,7 @@ from components.schema import ITEMS, node, table
 RATINGS = {"userId": "user_id", "movieId": "item_id", "rating": "weight"}
 NONE = "(no genres listed)"
 NAMES = {"year": "year", "directors": "director", "actors": "actor", "writers": "writer", "keywords": "keyword", "tags": "tag"}
-LISTS = dict.fromkeys(("directors", "actors", "writers", "keywords", "tags"), "|")
+LISTS: dict[str, str] = dict.fromkeys(("directors", "actors", "writers", "keywords", "tags"), "|")
 
 
 @node

@@ -1,0 +1,155 @@
+"""The whole pipeline on a made-up world: by the command line, again, by DVC alone, and killed on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from components.configure import STAGES
+from components.recommend import Recommender
+from tests import world
+
+BIN = Path(sys.executable).parent
+SETTINGS = [*world.SMALL, "dataset.root=raw", "dataset.time=s"]
+
+
+def environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_"))}
+    names = {f"GIT_{who}_{what}": "test@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return kept | names | {"PATH": f"{BIN}:{kept['PATH']}", "DVC_NO_ANALYTICS": "1"}
+
+
+def run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=400, check=False)
+
+
+def checkout(folder: Path) -> Path:
+    project = world.checkout(folder)
+    world.write_tables(project / "raw")
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["git", "add", "-A"], ["git", "commit", "-qm", "start"]):
+        ended = run(project, *command)
+        assert ended.returncode == 0, ended.stderr
+    return project
+
+
+def hashes(project: Path) -> dict[str, list[tuple[str, str]]]:
+    stages = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
+    return {name: [(out["path"], out["md5"]) for out in stage["outs"]] for name, stage in stages.items()}
+
+
+@pytest.fixture(scope="module")
+def retrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    project = checkout(tmp_path_factory.mktemp("flow"))
+    return project, run(project, "zhijian", "retrain", *SETTINGS)
+
+
+def test_retrain_runs_every_stage_and_packages(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    project, ended = retrained
+    verdict = json.loads((project / "reports" / "gate.json").read_text())
+    assert ended.returncode == (0 if verdict["passed"] else 3), ended.stdout + ended.stderr
+    assert set(hashes(project)) == {"configure", *STAGES}
+    package = json.loads((project / "artifacts" / "package" / "package.json").read_text())
+    assert package["built"] == verdict["passed"]
+    assert (project / "artifacts" / "package" / "bento").is_dir() == verdict["passed"]
+
+
+def test_what_is_recommended_is_what_was_evaluated(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    project, _ = retrained
+    written = pl.read_parquet(project / "reports" / "recommendations.parquet")
+    recommender = Recommender.load(project / "artifacts" / "bundle")
+    for user in written["user_id"].unique().sort()[:20]:
+        answer = recommender.recommend(user, k=10)
+        rows = written.filter((pl.col("user_id") == user) & (pl.col("rank") <= 10))
+        assert rows["item_id"].to_list() == [item.item_id for item in answer.items]
+        assert rows["score"].to_list() == [item.score for item in answer.items]
+
+
+def test_rows_in_are_rows_kept_and_quarantined(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    project, _ = retrained
+    for table in json.loads((project / "artifacts" / "validate" / "validation.json").read_text()).values():
+        assert table["rows"] == table["kept"] + table["quarantined"]
+
+
+def test_run_again_runs_nothing(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    project, _ = retrained
+    ended = run(project, "dvc", "repro")
+    assert ended.returncode == 0, ended.stderr
+    assert "Running stage" not in ended.stdout
+    again = run(project, "zhijian", "retrain")
+    assert again.returncode in {0, 3}
+    assert "Running stage" not in again.stderr
+    assert (again.stdout + again.stderr).count("Cached") >= len(STAGES)
+
+
+def test_a_comment_runs_only_configure_and_a_value_what_depends_on_it(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    project, _ = retrained
+    path = project / "conf" / "gate" / "standard.yaml"
+    text = path.read_text()
+    path.write_text(f"# a remark\n{text}")
+    ran = [line for line in run(project, "dvc", "repro").stdout.splitlines() if line.startswith("Running stage")]
+    assert ran == ["Running stage 'configure':"]
+    path.write_text(text.replace("bound: 0.02", "bound: 0.999"))
+    ran = [line for line in run(project, "dvc", "repro").stdout.splitlines() if line.startswith("Running stage")]
+    assert ran == ["Running stage 'configure':", "Running stage 'gate':", "Running stage 'package':"]
+    assert not (project / "artifacts" / "package" / "bento").exists()
+    assert run(project, "zhijian", "retrain").returncode == 3
+    path.write_text(text)
+
+
+def kill_when(project: Path, there: str) -> None:
+    """Start `dvc repro` and kill it and all its children, hard, as soon as a path that matches `there` exists."""
+    process = subprocess.Popen(
+        ["dvc", "repro"], cwd=project, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 300
+    while process.poll() is None and time.monotonic() < deadline:
+        if any(project.glob(there)):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return
+        time.sleep(0.001)
+    pytest.fail(f"ended before {there} was there")
+
+
+def test_killed_in_train_and_in_bundle_it_ends_in_the_same_bytes(
+    retrained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    undisturbed, _ = retrained
+    project = checkout(tmp_path / "killed")
+    world.override(project, *SETTINGS)
+    assert run(project, sys.executable, "-m", "components.configure").returncode == 0
+    kill_when(project, ".state/checkpoints/train-*/attention")
+    assert not (project / "artifacts" / "train").exists()
+    kill_when(project, "artifacts/.bundle.*")
+    assert not (project / "artifacts" / "bundle").exists()
+    ended = run(project, "zhijian", "retrain")
+    assert ended.returncode in {0, 3}, ended.stderr
+    assert hashes(project) == hashes(undisturbed)
+    assert not list((project / "artifacts").glob(".*.[0-9]*"))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("dataset=no_such", "no_such"),
+        ("ranker.dimm=3", "dimm"),
+        ("trian.seed=3", "trian"),
+        ("dataset.root=no/such/folder", "no/such/folder"),
+    ],
+)
+def test_a_wrong_override_is_named(retrained: tuple[Path, subprocess.CompletedProcess[str]], override: str, said: str) -> None:
+    project, _ = retrained
+    before = (project / "conf" / "overrides.yaml").read_text()
+    ended = run(project, "zhijian", "retrain", *SETTINGS[:-2], override)
+    assert ended.returncode in {1, 2}
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    if ended.returncode == 2:
+        assert (project / "conf" / "overrides.yaml").read_text() == before
