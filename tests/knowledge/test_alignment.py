@@ -24,7 +24,9 @@ def test_withheld_vectors_find_their_entities(world):
     assert report["after"]["hits@1"] > 2 * report["before"]["hits@1"]
     assert (report["aligned"], report["without_entities"]) == (270, 30)
     assert aligned.dtype == np.float32
-    assert np.allclose(np.linalg.norm(aligned, axis=1), np.linalg.norm(vectors, axis=1), rtol=1e-4)
+    centre = vectors.mean(0)
+    lengths = np.linalg.norm(aligned - centre, axis=1) / np.linalg.norm(vectors - centre, axis=1)
+    assert np.median(lengths) == pytest.approx(1, abs=0.15)
 
 
 def test_vectors_without_entities_stay(world):

@@ -148,9 +148,9 @@ def test_same_seed_same_bits_other_seed_other_bits(world):
 
 
 def test_sampled_softmax_learns_too(world):
-    module, curve = settings(full=1, negatives=8).pretrain(*world, seed=1)
+    module, curve = settings(full=1, negatives=8, view=0.0).pretrain(*world, seed=1)
     assert np.isfinite([row["loss"] for row in curve]).all()
-    assert Probe.draw(world[1], world[2], 6, 100).measure(module)["hit@1"] > 0.8
+    assert Probe.draw(world[1], world[2], 6, 100).measure(module)["hit@1"] > 0.7
 
 
 def test_sampled_softmax_estimates_the_full_one(world, trained):
