@@ -101,7 +101,7 @@ class Recommendation(Message):
     item_id: str
     title: str
     score: float = Field(description="probability that this is the user's next item, among all items not yet seen")
-    parts: dict[str, float] = Field(description="what each part of the hybrid added to the item's log-odds")
+    parts: dict[str, float] = Field(description="what each part of the hybrid adds to the score that ranks")
     reason: str
     attention: list[Attention]
     paths: list[Path]

@@ -49,8 +49,10 @@ def fit(
             and ends in the same bits, since batches and dropout depend on (seed, epoch) alone.
 
     Raises:
-        DataError: the loss is not finite.
+        DataError: there is no example, or the loss is not finite.
     """
+    if not examples:
+        raise DataError(f"{label}: nothing to train on; there must be users with at least two events in the training split")
     optimizer = torch.optim.AdamW(module.parameters(), lr=plan.rate, weight_decay=plan.decay)
     curve, best = _resume(module, optimizer, checkpoint)
     while len(curve) < plan.epochs and not _done(curve, plan.patience):

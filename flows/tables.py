@@ -55,7 +55,7 @@ def evidence(found: Explanation) -> Iterable[Table]:
     """Lay out what an item's score is made of, the attention of its history, and the paths that lead to it."""
     item = found.item
     if item.parts:
-        yield grid(["part of the score", "log-odds"], ([escape(name), f"{value:+.3f}"] for name, value in item.parts.items()))
+        yield grid(["part of the score", "adds"], ([escape(name), f"{value:+.3f}"] for name, value in item.parts.items()))
     if item.attention:
         rows = ([escape(seen.item_id), escape(seen.title), f"{seen.weight:.3f}"] for seen in item.attention)
         yield grid(["item", "of the history", "attention"], rows)

@@ -113,7 +113,8 @@ def test_imports_run_one_way() -> None:
 
 
 def test_nothing_is_unpickled_or_evaluated() -> None:
-    banned = re.compile(r"\b(import pickle|pickle\.loads?\(|joblib|torch\.load|torch\.save|yaml\.load\(|eval\(|exec\(|trust_remote_code=True|shell=True)")
+    names = r"import pickle|pickle\.loads?\(|joblib|torch\.load|torch\.save|yaml\.load\(|eval\(|exec\(|trust_remote_code=True|shell=True"
+    banned = re.compile(rf"\b({names})")
     for folder in ("components", "flows", "serving"):
         for path in (ROOT / folder).rglob("*.py"):
             found = banned.search(path.read_text().replace(".eval()", "").replace("list.eval(", ""))

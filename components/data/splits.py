@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import polars as pl
 from pydantic import Field
 
-from components.errors import DataError
+from components.errors import ConfigError, DataError
 from components.schema import node
 
 NAMES = ("train", "valid", "test")
@@ -33,8 +33,8 @@ class Splitter(Protocol):
         """Set the column `split` to train, valid or test; rows are in the order of time and no (user, item) pair repeats."""
         ...
 
-    def leaks(self, split: Split) -> dict[str, int]:
-        """Count, by kind, what of the future stands before the cut."""
+    def leaks(self, split: Split) -> dict[str, list[str]]:
+        """Name, by kind, the users or rows whose future stands before the cut."""
         ...
 
 
@@ -51,7 +51,7 @@ class LeaveLast:
         part = part.when(place == 0).then(pl.lit("test")).when(place == 1).then(pl.lit("valid")).otherwise(pl.lit("train"))
         return interactions.with_columns(split=part)
 
-    def leaks(self, split: Split) -> dict[str, int]:
+    def leaks(self, split: Split) -> dict[str, list[str]]:
         """Within each user, train is before valid is before test."""
         return user_order(split)
 
@@ -65,6 +65,8 @@ class Time:
 
     def assign(self, interactions: pl.DataFrame) -> pl.DataFrame:
         """Assign by two cuts in time; interactions at the very time of a cut go to the later part."""
+        if self.test + self.valid >= 1:
+            raise ConfigError(f"split: test {self.test} and valid {self.valid} leave nothing to learn from; together they must be below 1")
         if interactions["timestamp"].is_null().any():
             raise DataError("interactions: a split by time needs a timestamp in every row; use split=leave_last")
         times = interactions["timestamp"].sort()
@@ -72,7 +74,7 @@ class Time:
         part = pl.when(pl.col("timestamp") >= second).then(pl.lit("test")).when(pl.col("timestamp") >= first).then(pl.lit("valid"))
         return interactions.with_columns(split=part.otherwise(pl.lit("train")))
 
-    def leaks(self, split: Split) -> dict[str, int]:
+    def leaks(self, split: Split) -> dict[str, list[str]]:
         """Nothing in train is as late as the first of valid, nothing in either as late as the first of test."""
         pairs = {"train_after_valid": (split.train, split.valid), "valid_after_test": (split.valid, split.test)}
         return {name: _late(before, after) for name, (before, after) in pairs.items()}
@@ -90,7 +92,7 @@ class Provided:
             raise DataError(f"interactions: column 'split', row {row}: {value!r} is none of train, valid, test ({len(wrong)} such rows)")
         return interactions
 
-    def leaks(self, split: Split) -> dict[str, int]:
+    def leaks(self, split: Split) -> dict[str, list[str]]:
         """Within each user, train is before valid is before test."""
         return user_order(split)
 
@@ -113,27 +115,27 @@ def divide(interactions: pl.DataFrame, splitter: Splitter) -> tuple[Split, dict[
     split = Split(*(assigned.filter(pl.col("split") == name) for name in NAMES))
     if split.train.is_empty() or split.test.is_empty():
         raise DataError(f"interactions: nothing to {'learn from' if split.train.is_empty() else 'test on'} after the split; give more data")
-    leaks = {"pairs_in_two_parts": len(assigned) - assigned.select("user_id", "item_id").n_unique()} | splitter.leaks(split)
+    leaks = {"pairs_in_two_parts": _twice(split)} | splitter.leaks(split)
     if any(leaks.values()):
-        found = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in leaks.items() if count)
+        found = ", ".join(f"{len(names)} {kind.replace('_', ' ')} ({', '.join(names[:3])})" for kind, names in leaks.items() if names)
         raise DataError(
             f"interactions: the split leaks the future: {found}; correct the column 'split', or use split=time or split=leave_last"
         )
     return split, {
         "repeats": len(ordered) - len(first),
         "parts": {name: _count(part) for name, part in split.parts().items()},
-        "leaks": leaks,
+        "leaks": {kind: len(names) for kind, names in leaks.items()},
     }
 
 
-def user_order(split: Split) -> dict[str, int]:
-    """Count users of whom an interaction of an earlier part lies after one of a later part."""
+def user_order(split: Split) -> dict[str, list[str]]:
+    """Name users of whom an interaction of an earlier part lies after one of a later part."""
     found = {}
     for early, late in (("train", "valid"), ("valid", "test"), ("train", "test")):
         ends = split.parts()[early].group_by("user_id").agg(_place().max().alias("end"))
         starts = split.parts()[late].group_by("user_id").agg(_place().min().alias("start"))
         both = ends.join(starts, "user_id")
-        found[f"users_with_{early}_after_{late}"] = len(both.filter(pl.col("end") > pl.col("start")))
+        found[f"users_with_{early}_after_{late}"] = both.filter(pl.col("end") > pl.col("start"))["user_id"].sort().to_list()
     return found
 
 
@@ -141,8 +143,16 @@ def _place() -> pl.Expr:
     return pl.coalesce(pl.col("timestamp").dt.epoch("us"), pl.col("row"))
 
 
-def _late(before: pl.DataFrame, after: pl.DataFrame) -> int:
-    return 0 if after.is_empty() else int((before["timestamp"] >= after["timestamp"].min()).sum())
+def _twice(split: Split) -> list[str]:
+    pairs = pl.concat(part.select("user_id", "item_id") for part in split.parts().values())
+    return pairs.filter(pairs.is_duplicated())["user_id"].unique().sort().to_list()
+
+
+def _late(before: pl.DataFrame, after: pl.DataFrame) -> list[str]:
+    if after.is_empty():
+        return []
+    late = before.filter(pl.col("timestamp") >= after["timestamp"].min())
+    return [f"row {row}" for row in late["row"].sort()]
 
 
 def _count(part: pl.DataFrame) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def main(*, suites: dict[str, Suite], tables: Path, out: Path) -> None:
 def derive(name: str, frame: pl.DataFrame, known: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """Add the columns that suites ask about beside the canonical ones.
 
-    `known_item`: whether the item is in the catalogue, cleaned before. `first`: whether no earlier row is the same: the same
+    `known_item`: whether the item is in the catalogue, cleaned before. `dated`: whether there is a time, or no row has one:
+    a row without one among others would count as the oldest. `first`: whether no earlier row is the same: the same
     id in items and users, the same event at the same time in interactions, the same fact in triples and links; true where
     a part is missing. `finite`: whether the weight is a number, NaN and infinity being none. All are true for null.
     """
@@ -64,6 +65,8 @@ def derive(name: str, frame: pl.DataFrame, known: dict[str, pl.DataFrame]) -> pl
     if name in {"interactions", "links"}:
         items = known["items"]["item_id"] if "items" in known else pl.Series(dtype=pl.String)
         derived["known_item"] = pl.col("item_id").is_in(items.implode()).fill_null(True)
+    if name == "interactions":
+        derived["dated"] = pl.col("timestamp").is_not_null() | pl.col("timestamp").is_null().all()
     if "weight" in frame.columns:
         derived["finite"] = pl.col("weight").is_finite().fill_null(True)
     return frame.with_columns(**derived)

@@ -115,6 +115,7 @@ class Model:
 
 def load(settings: TextEncoder, folder: Path) -> Model:
     """Load tokenizer and weights; raises ConfigError when the folder is incomplete."""
+    transformers.utils.logging.disable_progress_bar()
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         dtype = getattr(torch, settings.dtype)

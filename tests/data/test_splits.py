@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from components import artifacts
 from components.data import histories, split
 from components.data.splits import LeaveLast, Provided, Split, Splitter, Time, divide
-from components.errors import DataError
+from components.errors import ConfigError, DataError
 from components.schema import INTERACTIONS, table
 
 EVENTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 12), st.integers(0, 20)), min_size=40, max_size=90)
@@ -68,6 +68,23 @@ def test_time_split_needs_times() -> None:
         divide(interactions([(0, i, 0) for i in range(5)], dated=False), Time())
 
 
+def test_time_split_must_leave_something_to_learn_from() -> None:
+    with pytest.raises(ConfigError, match=r"test 0\.6 and valid 0\.5"):
+        divide(interactions([(u, u, u) for u in range(20)]), Time(test=0.6, valid=0.5))
+
+
+def test_a_pair_in_two_parts_is_a_leak() -> None:
+    class Twice:
+        def assign(self, interactions: pl.DataFrame) -> pl.DataFrame:
+            return pl.concat([interactions.with_columns(split=pl.lit(name)) for name in ("train", "test")])
+
+        def leaks(self, split: Split) -> dict[str, list[str]]:
+            return {}
+
+    with pytest.raises(DataError, match=r"leaks the future: 2 pairs in two parts \(u0, u1\)"):
+        divide(interactions([(0, 0, 1), (1, 1, 2)]), Twice())
+
+
 def test_time_split_sends_the_time_of_the_cut_to_the_later_part() -> None:
     found, _ = divide(interactions([(u, u, t) for u, t in enumerate([0, 1, 2, 3, 4, 5, 6, 6, 6, 6])]), Time(test=0.1, valid=0.2))
     assert found.test["timestamp"].n_unique() == 1
@@ -78,7 +95,7 @@ def test_provided_split_is_taken_and_its_leaks_are_found() -> None:
     events = [(0, 0, 1), (0, 1, 2), (0, 2, 3)]
     found, _ = divide(interactions(events, ["train", "valid", "test"]), Provided())
     assert [len(part) for part in found.parts().values()] == [1, 1, 1]
-    with pytest.raises(DataError, match="1 users with train after test"):
+    with pytest.raises(DataError, match=r"1 users with train after test \(u0\)"):
         divide(interactions(events, ["test", "valid", "train"]), Provided())
 
 

@@ -1,4 +1,4 @@
-"""The MovieLens family: `ratings.csv` with a header, or `ratings.dat` and `u.data` without."""
+"""The MovieLens family: `ratings.csv` and `movies.csv` with a header, or `ratings.dat` and `movies.dat` without."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from components.schema import ITEMS, node, table
 
 RATINGS = {"userId": "user_id", "movieId": "item_id", "rating": "weight"}
 NONE = "(no genres listed)"
+YEAR = r"\s*\((\d{4})(?:[-–]\d{0,4})?\)$"  # also (2006–2007) and (2011-)
 NAMES = {"year": "year", "directors": "director", "actors": "actor", "writers": "writer", "keywords": "keyword", "tags": "tag"}
 LISTS: dict[str, str] = dict.fromkeys(("directors", "actors", "writers", "keywords", "tags"), "|")
 
@@ -33,8 +34,8 @@ class MovieLens:
         ratings = self._open("ratings", ["userId", "movieId", "rating", "timestamp"])
         films = self._open("movies", ["movieId", "title", "genres"])
         frame = films.frame.with_columns(
-            title=pl.col("title").str.strip_chars().str.replace(r"\s*\((\d{4})\)$", ""),
-            year=pl.col("title").str.strip_chars().str.extract(r"\((\d{4})\)$"),
+            title=pl.col("title").str.strip_chars().str.replace(YEAR, ""),
+            year=pl.col("title").str.strip_chars().str.extract(YEAR),
             genres=pl.when(pl.col("genres") != NONE).then("genres"),
         )
         for more in (self._tags(), self._knowledge()):
@@ -48,8 +49,9 @@ class MovieLens:
 
     def _open(self, name: str, columns: list[str]) -> Raw:
         path = find(self.root, f"{name}.csv", f"{name}.dat", f"{name}.csv.gz")
-        raw = read(path, separator="::", header=columns) if path.suffix == ".dat" else read(path)
-        return raw.need(*columns)
+        if path.suffix == ".dat":  # no quoting; MovieLens 1M is Latin-1, 10M is UTF-8
+            return read(path, separator="::", header=columns, quoted=False, fallback="latin-1")
+        return read(path).need(*columns)
 
     def _tags(self) -> pl.DataFrame | None:
         if not (self.root / "tags.csv").is_file():

@@ -13,6 +13,8 @@ TITLES = ("movie_title", "title", "name", "book_title", "artist_name", "item_nam
 GENRES = ("class", "genre", "genres", "categories", "category")
 WEIGHTS = ("rating", "weight", "count", "label")
 TEXTS = ("text", "description", "plot", "review")
+TYPES = ("token", "token_seq", "float", "float_seq")
+Lists = dict[str, str]
 
 
 @node
@@ -20,27 +22,37 @@ class RecBole:
     """The atomic files of the data set `name` under `root`; the name of the only .inter file when not given.
 
     Of an .item file, the first column found among the usual names is the title, the categories (split at `separator`),
-    the text; every other one is an attribute, a `release_year` or `year` the attribute `year`.
+    the text; every other one is an attribute, with several values where its type is a sequence; a `release_year` or `year`
+    is the attribute `year`. `user`, `item` and `time` name the columns that are called otherwise than in most sets, such as
+    artist_id or product_id.
     """
 
     root: Path
     name: str | None = None
     separator: str = " "
+    user: str = "user_id"
+    item: str = "item_id"
+    time: str = "timestamp"
 
     def read(self) -> Read:
         """Read all tables that are there; raises DataError that names the file and the column."""
         name = self.name or self._only()
         rejects: list[pl.DataFrame] = []
-        inter = _open(find(self.root, f"{name}.inter")).need("user_id", "item_id")
+        inter, _ = self._open(find(self.root, f"{name}.inter"), self.user, self.item)
         weight = next((column for column in WEIGHTS if column in inter.frame.columns), None)
         times = {"timestamp": "s"}
         tables = {"interactions": typed(inter.rename({weight: "weight"} if weight else {}), "interactions", times, rejects)}
         rows, files = {"interactions": len(inter.frame)}, {"interactions": [inter.path.name]}
-        more = {"items": ("item", self._items), "users": ("user", self._users), "triples": ("kg", _triples), "links": ("link", _links)}
-        for key, (ending, shape) in more.items():
+        more = {
+            "items": ("item", [self.item], self._items),
+            "users": ("user", [self.user], _users),
+            "triples": ("kg", ["head_id", "relation_id", "tail_id"], _triples),
+            "links": ("link", [self.item, "entity_id"], _links),
+        }
+        for key, (ending, needed, shape) in more.items():
             if (self.root / f"{name}.{ending}").is_file():
-                raw = _open(self.root / f"{name}.{ending}")
-                tables[key], rows[key], files[key] = shape(raw), len(raw.frame), [raw.path.name]
+                raw, lists = self._open(self.root / f"{name}.{ending}", *needed)
+                tables[key], rows[key], files[key] = shape(raw.frame, lists), len(raw.frame), [raw.path.name]
         return Read(bare(tables, rows, files), gathered(rejects), rows, files)
 
     def _only(self) -> str:
@@ -50,37 +62,42 @@ class RecBole:
             raise DataError(f"{self.root}: needs one .inter file, has {names}; set dataset.name or dataset.root")
         return found[0].stem
 
-    def _items(self, raw: Raw) -> pl.DataFrame:
-        frame = raw.need("item_id").frame
+    def _open(self, path: Path, *needed: str) -> tuple[Raw, Lists]:
+        """Read a file, with canonical names; also the separator of each column that holds sequences."""
+        raw = read(path, separator="\t", quoted=False)
+        names: dict[str, str] = {}
+        lists: Lists = {}
+        for column in raw.frame.columns[1:]:
+            name, _, kind = column.partition(":")
+            if kind not in TYPES:
+                raise DataError(f"{path}: column {column!r} of the header is not RecBole's; write it as `name:type`, such as user_id:token")
+            names[column] = name
+            if kind.endswith("_seq"):
+                lists[name] = self.separator
+        canonical = {self.user: "user_id", self.item: "item_id", self.time: "timestamp"}
+        return raw.rename(names).need(*needed).rename(canonical), lists
+
+    def _items(self, frame: pl.DataFrame, lists: Lists) -> pl.DataFrame:
         title, genre, text = (_first(frame, names) for names in (TITLES, GENRES, TEXTS))
         other = [name for name in frame.columns if name not in {"row", "item_id", title, genre, text}]
-        pairs = attributes(frame, {name: "year" if name == "release_year" else name for name in other}, {})
+        pairs = attributes(frame, {name: "year" if name == "release_year" else name for name in other}, lists)
         kept = {"title": title, "text": text}
         named = [pl.col(column).alias(target) for target, column in kept.items() if column]
         categories = split(genre, self.separator).alias("categories") if genre else pl.lit(None).alias("categories")
         return table(frame.select("row", "item_id", *named, categories, pairs), ITEMS)
 
-    def _users(self, raw: Raw) -> pl.DataFrame:
-        frame = raw.need("user_id").frame
-        other = {name: name for name in frame.columns if name not in {"row", "user_id"}}
-        return table(frame.select("row", "user_id", attributes(frame, other, {})), USERS)
+
+def _users(frame: pl.DataFrame, lists: Lists) -> pl.DataFrame:
+    other = {name: name for name in frame.columns if name not in {"row", "user_id"}}
+    return table(frame.select("row", "user_id", attributes(frame, other, lists)), USERS)
 
 
-def _open(path: Path) -> Raw:
-    raw = read(path, separator="\t")
-    names = {name: name.partition(":")[0] for name in raw.frame.columns}
-    if not any(":" in name for name in raw.frame.columns):
-        raise DataError(f"{path}: the header is not RecBole's; columns are written `name:type`, such as user_id:token")
-    return raw.rename(names)
+def _triples(frame: pl.DataFrame, _: Lists) -> pl.DataFrame:
+    return frame.select("row", head="head_id", relation="relation_id", tail="tail_id")
 
 
-def _triples(raw: Raw) -> pl.DataFrame:
-    raw.need("head_id", "relation_id", "tail_id")
-    return raw.frame.select("row", head="head_id", relation="relation_id", tail="tail_id")
-
-
-def _links(raw: Raw) -> pl.DataFrame:
-    return raw.need("item_id", "entity_id").frame.select("row", "item_id", entity="entity_id")
+def _links(frame: pl.DataFrame, _: Lists) -> pl.DataFrame:
+    return frame.select("row", "item_id", entity="entity_id")
 
 
 def _first(frame: pl.DataFrame, names: tuple[str, ...]) -> str | None:

@@ -1,13 +1,15 @@
 """Canonical tables as files: CSV, CSV.gz or Parquet."""
 
+import difflib
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 from pydantic import Field
 
-from components.data.sources.raw import Raw, Read, attributes, find, gathered, read, split, typed
+from components.data.sources.raw import Raw, Read, among, attributes, find, gathered, read, split, typed
 from components.errors import DataError
+from components.progress import say
 from components.schema import TABLES, node, table
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -41,9 +43,10 @@ class Tables:
         rejects: list[pl.DataFrame] = []
         raws = {"interactions": self._raw("interactions", find(self.root, *(f"interactions{ending}" for ending in ENDINGS)))}
         for name in list(TABLES)[1:]:
-            path = next((self.root / f"{name}{ending}" for ending in ENDINGS if (self.root / f"{name}{ending}").is_file()), None)
+            path = among(self.root, *(f"{name}{ending}" for ending in ENDINGS))
             if path is not None:
                 raws[name] = self._raw(name, path)
+        self._check_lists(raws)
         tables = {name: typed(raw, name, {"timestamp": self.time, "created_at": self.time}, rejects) for name, raw in raws.items()}
         rows = {name: len(raw.frame) for name, raw in raws.items()}
         files = {name: [raw.path.name] for name, raw in raws.items()}
@@ -51,25 +54,37 @@ class Tables:
 
     def _raw(self, name: str, path: Path) -> Raw:
         raw = read(path).need(*NEEDED[name])
+        _misspelt(raw, name)
         if name == "interactions":
             return self._ordered(raw)
         if name not in {"items", "users"}:
+            _unused(raw, name)
             return raw
         frame, schema = raw.frame, TABLES[name]
         lists = dict.fromkeys(self.lists, self.separator)
-        raw.need(*lists) if name == "items" else raw
         own = {
             column: column
             for column in frame.columns
             if column not in schema or (column == "attributes" and frame[column].dtype == pl.String)
         }
+        for column in own:
+            if isinstance(frame.schema[column], pl.Struct | pl.Array) or frame.schema[column] == pl.List(pl.Struct):
+                raise DataError(f"{path}: column {column!r} is {frame.schema[column]}; an attribute is a value or a list of values")
         if "categories" in frame.columns and frame["categories"].dtype == pl.String:
             frame = frame.with_columns(split("categories", self.separator))
         if "attributes" not in frame.columns or frame["attributes"].dtype == pl.String:
             frame = frame.with_columns(attributes(raw.frame, own, lists))
         return Raw(path, frame)
 
+    def _check_lists(self, raws: dict[str, Raw]) -> None:
+        """Every column named in `lists` is in items or in users."""
+        there = [raws[name] for name in ("items", "users") if name in raws]
+        for column in self.lists:
+            if not any(column in raw.frame.columns for raw in there):
+                (there[0] if there else raws["interactions"]).need(column)
+
     def _ordered(self, raw: Raw) -> Raw:
+        _unused(raw, "interactions", *([self.order] if self.order else []))
         if self.order is None:
             return raw
         place = raw.need(self.order).frame[self.order].cast(pl.Float64, strict=False)
@@ -88,3 +103,19 @@ def bare(tables: dict[str, pl.DataFrame], rows: dict[str, int], files: dict[str,
     rows["items"], files["items"] = len(ids), files["interactions"]
     items = pl.DataFrame({"row": pl.int_range(1, len(ids) + 1, eager=True), "item_id": ids})
     return tables | {"items": table(items, TABLES["items"])}
+
+
+def _misspelt(raw: Raw, name: str) -> None:
+    """Refuse a column that is nearly a canonical one which is not there: read as something else it would be lost."""
+    found = [column for column in raw.frame.columns if column != "row"]
+    absent = [column for column in TABLES[name] if column not in {*found, "row"}]
+    for column in found:
+        near = difflib.get_close_matches(column, absent, 1, 0.85) if column not in TABLES[name] else []
+        if near:
+            raise DataError(f"{raw.path}: column {column!r} is not one of {name}; did you mean {near[0]!r}? Rename it")
+
+
+def _unused(raw: Raw, name: str, *used: str) -> None:
+    left = [column for column in raw.frame.columns if column not in {*TABLES[name], *used}]
+    if left:
+        say(f"{raw.path}: columns not read: {', '.join(left)}")

@@ -1,0 +1,54 @@
+"""Make docs/results.md of the records."""
+
+import json
+from typing import Any
+
+from measure import RECORDS, ROOT
+
+HEAD = """# Results
+
+Made of the records in `benchmarks/records/` by `python benchmarks/table.py`; [how they were measured](../benchmarks/README.md).
+
+Protocol P1: each user's last interaction is test, the one before it valid; all of the catalogue is ranked but what the user has seen; equal
+timestamps keep the order of the file. *train-only*: fitted on train, the validation item is in the history; *refit*: the closed-form parts
+and all baselines are fitted on train and validation. Hyper-parameters were chosen on validation of the embedded data and used on all sets.
+Intervals: 95 %, bootstrap over users; Δ: paired, hybrid less sequential.
+"""
+NAMES = {"refit": "refit", "train_only": "train-only"}
+
+
+def main() -> None:
+    paths = sorted(RECORDS.glob("pipeline-*.json"), key=lambda path: path.stem != "pipeline-movietweetings")
+    parts = [HEAD, *(_set(json.loads(path.read_text())) for path in paths)]
+    if (RECORDS / "ingest.json").exists():
+        parts.append("## A million interactions\n\nIngested, validated and split: see `benchmarks/records/ingest.json`.\n")
+    (ROOT / "docs" / "results.md").write_text("\n".join(parts))
+
+
+def _set(record: dict[str, Any]) -> str:
+    machine = record["machine"]
+    data = record["refit"]["data"]
+    lines = [f"## {record['data']}", "", f"{data['interactions']:,} interactions, {data['users']:,} users, {data['items']:,} items.", ""]
+    lines += ["| fitted | model | NDCG@10 | HR@10 | MRR@10 |", "| --- | --- | --- | --- | --- |"]
+    for key, name in NAMES.items():
+        ranked = sorted(record[key]["models"].items(), key=lambda pair: -pair[1]["NDCG@10"]["mean"])
+        lines += [
+            f"| {name} | {model} | {_mean(v['NDCG@10'])} | {v['HR@10']['mean']:.4f} | {v['MRR@10']['mean']:.4f} |" for model, v in ranked
+        ]
+    for key, name in NAMES.items():
+        paired = record[key]["paired"]["sequential"]["NDCG@10"]
+        lines += ["", f"Δ {name}: {paired['difference']:+.4f} [{paired['low']:+.4f}, {paired['high']:+.4f}]"]
+    unchanged = ", ".join(f"`{command}` {seconds} s" for command, seconds in record["unchanged_seconds"].items())
+    lines += [
+        "",
+        f"`zhijian retrain` in a fresh clone: {record['refit']['seconds']} s, peak {record['refit']['peak_mb']} MB; unchanged: {unchanged}",
+    ]
+    return "\n".join([*lines, f"({machine['processor']}, {machine['cores']} cores; commit {record['commit']}).", ""])
+
+
+def _mean(value: dict[str, float]) -> str:
+    return f"{value['mean']:.4f} [{value['low']:.4f}, {value['high']:.4f}]"
+
+
+if __name__ == "__main__":
+    main()
