@@ -31,7 +31,7 @@ def run(main: Callable[..., None]) -> None:
     name = Path(inspect.getfile(main)).stem
     try:
         section = read(name)
-        _settle(section)
+        _settle(name, section)
         arguments = {key: nodes.build(value, f"{name}.{key}") for key, value in section.items()}
         if "checkpoint" not in inspect.signature(main).parameters:
             _call(main, name, arguments)
@@ -66,16 +66,23 @@ def _call(main: Callable[..., None], name: str, arguments: dict[str, Any]) -> No
         raise ConfigError(nodes.explain(error, name)) from None
 
 
-def _settle(section: dict[str, Any]) -> None:
+def _settle(name: str, section: dict[str, Any]) -> None:
     """Fix what determinism needs: the thread count of the numeric libraries and the seed of torch."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    threads = int(section.get("threads", 1))
+    seed, threads = _whole(name, section, "seed", 0), _whole(name, section, "threads", 1)
     threadpool_limits(threads)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
-        torch.manual_seed(int(section.get("seed", 0)))
+        torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
+
+
+def _whole(name: str, section: dict[str, Any], key: str, least: int) -> int:
+    value = section.get(key, least)
+    if not isinstance(value, int) or value < least:
+        raise ConfigError(f"{name}.{key}: must be a whole number from {least}, got {value!r}")
+    return value
 
 
 def _key(section: dict[str, Any]) -> str:

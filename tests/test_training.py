@@ -1,0 +1,78 @@
+"""The training loop: the same bits again, also after a kill; the best epoch is kept; a broken loss is an error."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from components.errors import DataError
+from components.training import Plan, fit
+
+
+class KilledError(Exception):
+    pass
+
+
+def train(epochs: int = 6, checkpoint: Path | None = None, kill: int = 10**9, scores: list[float] | None = None, patience: int = 0):
+    torch.manual_seed(1)
+    inputs, targets = torch.randn(64, 5), torch.randn(64, 1)
+    net = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.3), nn.Linear(8, 1))
+    calls = iter(range(10**9))
+    left = iter(scores or [])
+
+    def loss(picked: Tensor) -> Tensor:
+        if next(calls) == kill:
+            raise KilledError
+        return (net(inputs[picked]) - targets[picked]).square().mean()
+
+    plan = Plan(epochs=epochs, batch=16, rate=0.01, decay=0.01, patience=patience)
+    score = (lambda: next(left)) if scores else None
+    return net, fit(net, loss, 64, plan, seed=7, label="test", score=score, checkpoint=checkpoint)
+
+
+def weights(net: nn.Module) -> list[list[float]]:
+    return [value.flatten().tolist() for value in net.state_dict().values()]
+
+
+def test_it_learns_and_the_same_seed_gives_the_same_bits() -> None:
+    first, curve = train(30)
+    second, _ = train(30)
+    assert weights(first) == weights(second)
+    assert curve[-1]["loss"] < curve[0]["loss"]
+
+
+@pytest.mark.parametrize("kill", [1, 4, 9, 13, 22])
+def test_killed_at_any_moment_it_ends_in_the_same_bits(tmp_path: Path, kill: int) -> None:
+    undisturbed, curve = train()
+    with pytest.raises(KilledError):
+        train(checkpoint=tmp_path / "state", kill=kill)
+    resumed, again = train(checkpoint=tmp_path / "state")
+    assert weights(resumed) == weights(undisturbed)
+    assert again == curve
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_the_training() -> None:
+    best, _ = train(epochs=2, scores=[0.1, 0.9])
+    net, curve = train(epochs=6, scores=[0.1, 0.9, 0.3, 0.2, 0.1, 0.0], patience=2)
+    assert [row["score"] for row in curve] == [0.1, 0.9, 0.3, 0.2]
+    assert weights(net) == weights(best)
+
+
+def test_a_loss_that_is_no_number_is_an_error() -> None:
+    net = nn.Linear(1, 1)
+    with pytest.raises(DataError, match="the loss became nan"):
+        fit(
+            net,
+            lambda picked: net(torch.zeros(len(picked), 1)).sum() * float("nan"),
+            4,
+            Plan(epochs=1, batch=2, rate=0.1),
+            seed=0,
+            label="x",
+        )
+
+
+def test_nothing_to_train_on_is_an_error() -> None:
+    net = nn.Linear(1, 1)
+    with pytest.raises(DataError, match="nothing to train on"):
+        fit(net, lambda _: net(torch.zeros(1, 1)).sum(), 0, Plan(epochs=1, batch=2, rate=0.1), seed=0, label="x")
