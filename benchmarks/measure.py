@@ -71,16 +71,16 @@ def machine() -> dict[str, Any]:
     }
 
 
-def commit() -> str:
-    """The commit that is measured."""
-    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+def commit(project: Path) -> str:
+    """The commit of a clone."""
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=project, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def record(name: str, value: dict[str, Any]) -> None:
+def record(name: str, commit: str, value: dict[str, Any]) -> None:
     """Write a record to benchmarks/records/."""
     RECORDS.mkdir(exist_ok=True)
     path = RECORDS / f"{name}.json"
-    path.write_text(json.dumps({"machine": machine(), "commit": commit()} | value, indent=2, sort_keys=True) + "\n")
+    path.write_text(json.dumps({"machine": machine(), "commit": commit} | value, indent=2, sort_keys=True) + "\n")
     print(f"{path}: {path.stat().st_size} bytes")
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from measure import available, clone, measure, record
+from measure import available, commit, clone, measure, record
 
 SETS = {
     "movietweetings": [],
@@ -35,9 +35,10 @@ def main(names: list[str]) -> None:
                 "dvc repro": _timed(project, "dvc", "repro"),
                 "zhijian retrain": _timed(project, "zhijian", "retrain"),
             }
+            measured = commit(project)
             rows["train_only"] = _run(project, [*overrides, "ranker.refit=false"])
         shown = [override.replace(str(root), name) for override in overrides]
-        record(f"pipeline-{name}", {"data": name, "protocol": PROTOCOL, "overrides": shown, **rows})
+        record(f"pipeline-{name}", measured, {"data": name, "protocol": PROTOCOL, "overrides": shown, **rows})
 
 
 def _run(project: Path, overrides: list[str]) -> dict[str, Any]:
