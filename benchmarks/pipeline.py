@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from measure import available, commit, clone, measure, record
+from measure import available, clone, commit, measure, record
 
 SETS = {
     "movietweetings": [],

@@ -14,8 +14,8 @@ timestamps keep the order of the file. *train-only*: fitted on train, the valida
 and all baselines are fitted on train and validation. Hyper-parameters were chosen on validation of the embedded data and used on all sets.
 Intervals: 95 %, bootstrap over users; Δ: paired, hybrid less sequential.
 
-What they say: on all three sets the hybrid is far above popularity, item-kNN and EASE, and not distinguishable from the sequential linear model
-that is one of its parts: what the attention ranker adds is within the noise. It earns its place as evidence and for cold items, not yet in NDCG.
+What they say: on all three sets the hybrid is far above popularity, item-kNN and EASE, and not distinguishable from the sequential
+linear model that is one of its parts: what the attention ranker adds to NDCG is within the noise. It gives the attention shown as evidence.
 """
 NAMES = {"refit": "refit", "train_only": "train-only"}
 
