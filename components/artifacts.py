@@ -1,5 +1,6 @@
 """The only file access of the components: whole or not at all, hashed, and no pickle."""
 
+import glob
 import hashlib
 import json
 import os
@@ -24,11 +25,13 @@ Tensors = Mapping[str, np.ndarray[Any, Any]]
 def atomic(path: Path) -> Generator[Path]:
     """Yield a path to write aside; when the block ends well it is synced and renamed to `path`, else it is removed.
 
-    The path may become a file or a folder; what stood there before is replaced.
+    The path may become a file or a folder; what stood there before is replaced, and what a killed process left is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    _remove(aside)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if left == aside or not _alive(left.suffix[1:]):
+            _remove(left)
     try:
         yield aside
         _sync(aside)
@@ -156,6 +159,17 @@ def _files(path: Path) -> list[Path]:
         return [path]
     inner = (file for file in path.rglob("*") if file.is_file() and file.suffix != ".pyc")
     return sorted(file for file in inner if not any(part.startswith(".") for part in file.relative_to(path).parts))
+
+
+def _alive(process: str) -> bool:
+    """Whether a process of this number runs; what is no number is nobody's leftover, and counts as alive."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OverflowError, PermissionError):
+        return True
+    return True
 
 
 def _remove(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Files: whole or not at all, hashed, inside their root."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,16 @@ def test_a_crash_leaves_no_half_folder(tmp_path: Path) -> None:
         (aside / "first").write_text("1")
         raise CrashError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    names = [f".out.{ended.pid}", ".out.1", ".out.backup", f".other.{ended.pid}"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    artifacts.write_text(tmp_path / "out", "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[1:], "out"])
 
 
 def test_a_folder_replaces_the_one_before(tmp_path: Path) -> None:
