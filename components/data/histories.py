@@ -10,6 +10,7 @@ import polars as pl
 from components import artifacts
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+NOW = int(np.iinfo(np.int64).max)  # asked after every event there is
 
 
 @dataclass(frozen=True)
@@ -18,19 +19,22 @@ class Histories:
 
     Attributes:
         items: int64 (events,), item indices.
-        times: int64 (events,), seconds since 1970, or the source's row number where it has no times.
+        times: int64 (events,), seconds since 1970; 0 where the source has no times.
         offsets: int64 (users + 1,); user i has the events from offsets[i] to offsets[i + 1].
         who: int64 (users,), the users' indices in the dataset; -1 for a stranger, as everyone is by default.
+        at: int64 (users,), when each asks, seconds since 1970; NOW by default. What others do from then on is not counted.
     """
 
     items: Ints
     times: Ints
     offsets: Ints
     who: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    at: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
-        if len(self.who) != len(self):
-            object.__setattr__(self, "who", np.full(len(self), -1, dtype=np.int64))
+        for name, default in (("who", -1), ("at", NOW)):
+            if len(getattr(self, name)) != len(self):
+                object.__setattr__(self, name, np.full(len(self), default, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -50,14 +54,14 @@ class Histories:
         lengths = self.lengths[users]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         places = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - self.offsets[users], lengths)
-        return Histories(self.items[places], self.times[places], offsets, self.who[users])
+        return Histories(self.items[places], self.times[places], offsets, self.who[users], self.at[users])
 
-    def before_last(self) -> "Histories":
-        """Drop each user's last event."""
-        keep = np.ones(len(self.items), dtype=bool)
-        keep[self.offsets[1:][self.lengths > 0] - 1] = False
-        offsets = np.concatenate([[0], np.cumsum(np.maximum(self.lengths - 1, 0))])
-        return replace(self, items=self.items[keep], times=self.times[keep], offsets=offsets)
+    def asked(self, then: "Histories") -> "Histories":
+        """Ask at the time of each user's first event in `then`; who has none there, or none with a time, asks NOW."""
+        there = then.lengths > 0
+        at = np.full(len(self), NOW, dtype=np.int64)
+        at[there] = then.times[then.offsets[:-1][there]]
+        return replace(self, at=np.where(at == 0, NOW, at))
 
     def padded(self, width: int, fill: int) -> Ints:
         """Lay the last `width` items of each user in a row, right-aligned, `fill` before them: int64 (users, width)."""
@@ -99,7 +103,7 @@ def load(tables: Path, split: Path) -> Dataset:
 
 def index(interactions: pl.DataFrame, users: list[str], items: list[str]) -> Histories:
     """Turn an interactions table into histories; within a user the order is (timestamp, row). All ids must be known."""
-    time = pl.coalesce(pl.col("timestamp").dt.epoch("s"), pl.col("row"))
+    time = pl.col("timestamp").dt.epoch("s").fill_null(0)
     user = pl.col("user_id").replace_strict(pl.Series(users), pl.int_range(len(users), eager=True), return_dtype=pl.Int64)
     item = pl.col("item_id").replace_strict(pl.Series(items), pl.int_range(len(items), eager=True), return_dtype=pl.Int64)
     rows = interactions.select("row", user=user, item=item, time=time).sort("user", "time", "row")
@@ -114,4 +118,4 @@ def merge(first: Histories, then: Histories) -> Histories:
     order = np.argsort(users, kind="stable")
     offsets = first.offsets + then.offsets
     items, times = np.concatenate([first.items, then.items]), np.concatenate([first.times, then.times])
-    return Histories(items[order], times[order], offsets, first.who)
+    return Histories(items[order], times[order], offsets, first.who, first.at)

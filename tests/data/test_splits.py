@@ -124,4 +124,3 @@ def test_stage_writes_what_histories_read(tmp_path: Path) -> None:
     assert data.known().lengths.tolist() == [4, 4, 4, 4]
     assert data.test.items.tolist() == [4, 5, 6, 7]
     assert data.known().padded(2, -1).tolist() == [[2, 3], [3, 4], [4, 5], [5, 6]]
-    assert data.known().before_last().lengths.tolist() == [3, 3, 3, 3]
