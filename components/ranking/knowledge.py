@@ -1,0 +1,263 @@
+"""The reasoner: paths through the knowledge graph from the history to a candidate, weighed by learned attention."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from scipy import sparse
+from scipy.special import log_softmax, softmax
+from torch import Tensor, nn
+
+from components.data.histories import Histories, Ints
+from components.errors import DataError
+from components.knowledge.channels import Channels, Limits, Sparse
+from components.ranking.linear import decayed
+from components.ranking.parts import Arrays, Floats, Scorer, World
+from components.schema import node
+from components.training import Plan, fit
+
+BLOCK = 2**25  # values of a dense block of users by channels, at most
+
+
+@dataclass(frozen=True)
+class Path:
+    """A chain of edges from an item of the history to a candidate.
+
+    Attributes:
+        source: the item of the history.
+        edges: ids of the one to three edges, from the source on.
+        weight: its share of the score.
+    """
+
+    source: int
+    edges: tuple[int, ...]
+    weight: float
+
+
+@dataclass(frozen=True)
+class KnowledgeScorer:
+    """The score is the sum over all paths of the history item's weight times the channel's, from no item to itself.
+
+        z_ijt = Σ_h a_ih Σ_c∈t w_c L_hc R_jc        score_ij = Σ_t z_ijt
+
+    with a the decayed history, L and R the steps into and out of channel c, and t the types of paths.
+
+    Attributes:
+        weights: float64 (channels,), positive.
+        learned: what training found, by name.
+        decay: an event's weight falls by e for every `decay` later events.
+    """
+
+    channels: Channels
+    weights: Floats
+    learned: Arrays
+    decay: float
+
+    def score(self, histories: Histories) -> Floats:
+        """Score the catalogue: float64 (users, items)."""
+        right = self.channels.right.table
+        past = self._past(histories)
+        reach = past @ self.channels.left.table
+        items, channels = right.shape
+        found: Floats = np.empty((len(histories), items), dtype=np.float64)
+        step = max(1, BLOCK // max(1, channels))
+        for start in range(0, len(histories), step):
+            found[start : start + step] = (right @ (reach[start : start + step].toarray() * self.weights).T).T
+        users = np.repeat(np.arange(len(found)), np.diff(past.indptr))
+        found[users, past.indices] -= past.data * self._own.sum(1)[past.indices]
+        return found
+
+    def pairs(self, histories: Histories, candidates: Ints) -> Floats:
+        """z_ij of each user with candidates, int64 (users, c): float32 (users, c, types)."""
+        size = len(self.channels.types)
+        found = np.zeros((*candidates.shape, size), dtype=np.float32)
+        step = max(1, BLOCK // max(1, len(self.weights), candidates.shape[1] * size))
+        for start in range(0, len(histories), step):
+            users = np.arange(start, min(start + step, len(histories)))
+            found[users] = self._pairs(histories.pick(users), candidates[users])
+        return found
+
+    def paths(self, history: Ints, candidate: int, most: int) -> list[Path]:
+        """The `most` heaviest paths from a history, oldest first, to a candidate, by weight downwards, then by edges."""
+        past = self._past(Histories(history, np.arange(len(history)), np.array([0, len(history)])))
+        return _paths(self.channels, self.weights, (past.indices.astype(np.int64), past.data), candidate)[:most]
+
+    def tensors(self) -> Arrays:
+        """What training found."""
+        return self.learned
+
+    def _past(self, histories: Histories) -> Sparse:
+        past = decayed(histories, self.channels.left.table.shape[0], self.decay)
+        past.sum_duplicates()
+        return past
+
+    @cached_property
+    def _own(self) -> Floats:
+        """What paths from an item back to itself would add, float64 (items, types)."""
+        both = self.channels.left.table.multiply(self.channels.right.table).tocoo()
+        size = len(self.channels.types)
+        place = both.row * size + self.channels.kind[both.col]
+        found: Floats = np.bincount(place, both.data * self.weights[both.col], minlength=both.shape[0] * size).astype(np.float64)
+        return found.reshape(both.shape[0], size)
+
+    def _pairs(self, histories: Histories, candidates: Ints) -> Floats:
+        past = self._past(histories)
+        reach = (past @ self.channels.left.table).toarray() * self.weights
+        pair, channel, _ = self.channels.right.rows(candidates.ravel())
+        user = np.repeat(np.arange(len(candidates)), candidates.shape[1])
+        size = len(self.channels.types)
+        place = pair * size + self.channels.kind[channel]
+        found = np.bincount(place, reach[user[pair], channel], minlength=candidates.size * size).reshape(candidates.size, size)
+        own = np.asarray(past[user, candidates.ravel()]).reshape(-1, 1) * self._own[candidates.ravel()]
+        return (found - own).reshape(*candidates.shape, size)
+
+
+def _paths(channels: Channels, weights: Floats, history: tuple[Ints, Floats], candidate: int) -> list[Path]:
+    items, shares = history
+    source, entered, before = channels.left.rows(items)
+    _, left, after = channels.right.rows(np.array([candidate]))
+    order = np.argsort(left, kind="stable")
+    low, high = (np.searchsorted(left[order], entered, side) for side in ("left", "right"))
+    sizes = np.where(items[source] == candidate, 0, high - low)
+    first = np.repeat(np.arange(len(entered)), sizes)
+    last = order[np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes - low, sizes)]
+    worth = shares[source[first]] * weights[entered[first]]
+    chains = np.stack([before[first], channels.middle[entered[first]], after[last]], 1)
+    ranked = np.lexsort((chains[:, 2], chains[:, 1], chains[:, 0], -worth))
+    total = worth.sum()
+    return [
+        Path(int(items[source[first[i]]]), tuple(int(edge) for edge in chains[i] if edge >= 0), float(worth[i] / total)) for i in ranked
+    ]
+
+
+class Attention(nn.Module):
+    """Log-weights of channels: θ_t - γ_t · damping + δ, with δ the mean over the nodes of the channel's core.
+
+    Args:
+        kind, nodes: as in Channels.
+        damping: float32 (nodes,), the log of how many items touch each node.
+    """
+
+    def __init__(self, channels: Channels, damping: Tensor) -> None:
+        super().__init__()
+        self.kind, self.damping = torch.tensor(channels.kind), damping
+        self.core = torch.from_numpy(np.maximum(channels.nodes, 0))
+        self.there = torch.from_numpy(channels.nodes >= 0).float() / 2
+        self.theta = nn.Parameter(torch.zeros(len(channels.types)))
+        self.gamma = nn.Parameter(torch.full((len(channels.types),), 0.5))
+        self.delta = nn.Parameter(torch.zeros(len(damping)))
+
+    def forward(self) -> Tensor:
+        """Weights, (channels,)."""
+        damping, delta = ((values[self.core] * self.there).sum(1) for values in (self.damping, self.delta))
+        return (self.theta[self.kind] - self.gamma[self.kind] * damping + delta).exp()
+
+
+@node
+class KnowledgeRanker:
+    """Learned on training cuts: the next item against the whole catalogue, by softmax, the past decayed.
+
+    Paths have `hops` edges at most, of the `types` most frequent types; a node that more than `hub` items touch is no end of
+    an edge in their middle. `rigidity` holds a node's own weight to that of its type; `cuts` events are learned on at most,
+    with the `window` events before each.
+    """
+
+    hops: int = Field(3, ge=1, le=3)
+    hub: PositiveInt = 1000
+    types: PositiveInt = 64
+    decay: PositiveFloat = 20.0
+    window: PositiveInt = 50
+    rigidity: NonNegativeFloat = 1.0
+    cuts: PositiveInt = 20_000
+    plan: Plan
+
+    def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
+        """Learn the attention; a graph without paths gives a score of 0 and nothing to learn."""
+        assert world.graph is not None, "the knowledge part needs the graph"
+        channels = Channels.build(world.graph, self._limits())
+        module = Attention(channels, torch.from_numpy(np.log(np.maximum(channels.touched, 1)).astype(np.float32)))
+        cuts = _cuts(world.histories, channels.right.table, self.cuts, seed)
+        curve: list[dict[str, float]] = []
+        if len(cuts) and len(channels.kind):
+            lesson = _Lesson(self, world, channels, cuts)
+            curve = fit(
+                module, lambda picked: lesson.loss(module, picked), len(cuts), self.plan, seed=seed, label="knowledge",
+                checkpoint=world.checkpoint,
+            )  # fmt: skip
+        learned = {name: value.detach().numpy() for name, value in module.named_parameters()}
+        names = np.frombuffer("\n\n".join("\n".join(name) for name in channels.types).encode(), dtype=np.uint8)
+        return self.restore(learned | {"damping": module.damping.numpy(), "types": names}, world), curve
+
+    def refit(self, scorer: Scorer, world: World) -> Scorer:
+        """Keep the scorer: it reads new events from the history."""
+        return scorer
+
+    def restore(self, tensors: Arrays, world: World) -> Scorer:
+        """Make the scorer from its tensors over the graph of `world`, which may have lost edges since, but no node."""
+        assert world.graph is not None, "the knowledge part needs the graph"
+        if len(tensors["damping"]) != len(world.graph.nodes):
+            raise DataError(f"graph: has {len(world.graph.nodes)} nodes, the ranker learned on {len(tensors['damping'])}; train it again")
+        names = bytes(tensors["types"]).decode()
+        types = [tuple(name.split("\n")) for name in names.split("\n\n")] if names else []
+        channels = Channels.build(world.graph, self._limits(), types)
+        module = Attention(channels, torch.tensor(tensors["damping"]))
+        module.load_state_dict({name: torch.tensor(tensors[name]) for name, _ in module.named_parameters()})
+        return KnowledgeScorer(channels, module().detach().numpy().astype(np.float64), tensors, self.decay)
+
+    def _limits(self) -> Limits:
+        return Limits(self.hops, self.hub, self.types)
+
+
+class _Lesson:
+    """What the attention is learned on."""
+
+    def __init__(self, ranker: KnowledgeRanker, world: World, channels: Channels, cuts: Ints) -> None:
+        histories, items = world.histories, world.items
+        self.cuts, self.histories = cuts, histories
+        self.left, self.right = (side.table.astype(np.float32) for side in (channels.left, channels.right))
+        self.seen = sparse.csr_array((np.ones(len(histories.items)), (histories.users, histories.items)), shape=(len(histories), items))
+        self.users = histories.users
+        self.window, self.decay, self.rigidity = ranker.window, ranker.decay, ranker.rigidity
+
+    def loss(self, module: Attention, picked: Tensor) -> Tensor:
+        """Mean cross entropy of the batch's next items, and the penalty on δ.
+
+        The sparse products are scipy's: the entropy's slope by the weights is given to torch as that of a linear term.
+        """
+        events = self.cuts[picked.numpy()]
+        reach = (self._past(events) @ self.left).toarray()
+        weights = module()
+        logits = (self.right @ (reach * weights.detach().numpy()).T).T
+        entropy, error = self._entropy(logits, events)
+        slope = weights @ torch.from_numpy((reach * (self.right.T @ error.T).T).sum(0))
+        return slope - slope.detach() + entropy + self.rigidity * (module.delta**2).sum() / len(self.cuts)
+
+    def _entropy(self, logits: Floats, events: Ints) -> tuple[float, Floats]:
+        """Mean cross entropy over what each user has not had but the next item, and its slope by the logits."""
+        rows, target = np.arange(len(events)), self.histories.items[events]
+        wanted = logits[rows, target]
+        logits[self.seen[self.users[events]].toarray() > 0] = -np.inf
+        logits[rows, target] = wanted
+        shares = softmax(logits, axis=1)
+        entropy = -float(log_softmax(logits, axis=1)[rows, target].mean())
+        shares[rows, target] -= 1
+        return entropy, shares / len(events)
+
+    def _past(self, events: Ints) -> Sparse:
+        """The decayed events before each."""
+        age = np.arange(self.window)
+        place = events[:, None] - 1 - age
+        there = place >= self.histories.offsets[self.users[events]][:, None]
+        weight = np.broadcast_to(np.exp(-age / self.decay).astype(np.float32), place.shape)
+        row = np.broadcast_to(np.arange(len(events))[:, None], place.shape)
+        return sparse.csr_array((weight[there], (row[there], self.histories.items[place[there]])), shape=(len(events), self.left.shape[0]))
+
+
+def _cuts(histories: Histories, right: Any, most: int, seed: int) -> Ints:
+    """Events with one before them in their history, whose item is new there and the graph knows it; at most `most`, drawn evenly."""
+    first = np.unique(histories.users * right.shape[0] + histories.items, return_index=True)[1]
+    good = (first > histories.offsets[histories.users[first]]) & (np.diff(right.indptr) > 0)[histories.items[first]]
+    return np.sort(np.random.default_rng(seed).permutation(np.sort(first[good]))[:most])
