@@ -1,18 +1,20 @@
 """Linear models in closed form: item-item, and sequential."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
-from scipy.linalg import get_lapack_funcs
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from components.data.histories import Histories, Ints
+from components.data.histories import Histories
 from components.ranking.parts import Arrays, Floats, Scorer, World
+from components.ranking.ridge import Ridge, Sparse, prune
 from components.schema import node
 
-Sparse = Any  # scipy.sparse.csr_matrix, whose stubs don't know its operators
+__all__ = ["ItemLinear", "LinearScorer", "SequentialLinear", "decayed", "prune"]
+
+PIECE = 200  # items of a history that are paired with one another where the Gram matrix is sparse
 
 
 @dataclass(frozen=True)
@@ -21,16 +23,19 @@ class LinearScorer:
 
     Attributes:
         weights: sparse float32 (items, items); row: an item of the history, column: the item that it speaks for.
-        decay: an event's weight falls by e for every `decay` later events; infinity weighs all alike.
+        decay, power, fade: how an event's weight falls, as in `decayed`.
     """
 
     weights: Sparse
     decay: float
+    power: float = float("inf")
+    fade: float = float("inf")
 
     def score(self, histories: Histories) -> Floats:
         """Score the catalogue: float64 (users, items)."""
-        past = decayed(histories, self.weights.shape[0], self.decay)
-        return (past @ self.weights).toarray()
+        past = decayed(histories, self.weights.shape[0], self.decay, self.power, self.fade)
+        rows = np.unique(histories.items)  # the product would turn every row into float64
+        return (past[:, rows] @ self.weights[rows]).toarray()
 
     def tensors(self) -> Arrays:
         """The matrix in compressed rows."""
@@ -42,21 +47,28 @@ class LinearScorer:
 class ItemLinear:
     """EASE: each item predicted from the others, ridge-regularised (Steck, Embarrassingly Shallow Autoencoders, WWW 2019).
 
-    `keep` is how many weights of a row are kept, the largest ones; `decay` weighs the history when scoring.
+    `keep` is how many weights of a row are kept, the largest ones; `decay`, `power` and `fade` weigh the history when scoring,
+    as in `decayed`. `dense` is the largest catalogue that is solved exactly; in a larger one each item is predicted from
+    `neighbours` others alone.
     """
 
     l2: PositiveFloat = 300.0
     decay: PositiveFloat = float("inf")
+    power: PositiveFloat = float("inf")
+    fade: PositiveFloat = float("inf")
     keep: PositiveInt = 200
+    dense: PositiveInt = 20_000
+    neighbours: PositiveInt = 300
 
     def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
-        """Solve B = I - P / diag(P), P = (XᵀX + λI)⁻¹."""
-        events = decayed(world.histories, world.items, float("inf"))
-        events.data[:] = 1.0
-        inverse = _inverse(_gram(events, events), self.l2)
-        weights = inverse / -np.diag(inverse)
-        np.fill_diagonal(weights, 0.0)
-        return LinearScorer(prune(weights, self.keep), self.decay), []
+        """Solve B = I - P / diag(P), P = (XᵀX + λI)⁻¹.
+
+        Raises:
+            ConfigError: `l2` is too small for the data.
+        """
+        whole = _whole(world.histories, world.items, world.items <= self.dense)
+        ridge = Ridge(self.l2, self.keep, self.dense, self.neighbours)
+        return LinearScorer(ridge.solve(whole, whole), self.decay, self.power, self.fade), []
 
     def refit(self, scorer: Scorer, world: World) -> Scorer:
         """Solve again."""
@@ -64,7 +76,7 @@ class ItemLinear:
 
     def restore(self, tensors: Arrays, world: World) -> Scorer:
         """Make the scorer from its tensors."""
-        return LinearScorer(_matrix(tensors, world.items), self.decay)
+        return LinearScorer(_matrix(tensors, world.items), self.decay, self.power, self.fade)
 
 
 @node
@@ -73,32 +85,34 @@ class SequentialLinear:
 
     The past S of an event holds the `window` events before it with weights exp(-(age - 1) / past); its target T holds
     itself and the next `ahead - 1` events with weights exp(-distance / future). `session` is the share of the item-item
-    term on whole histories X. Minimised in closed form:
+    term on whole histories X. Minimised in closed form, as in ItemLinear up to `dense` items, beyond by `neighbours`:
 
         (1 - session) ‖T - S B‖² + session ‖X - X B‖² + λ ‖B‖²   with diag(B) = 0
     """
 
     l2: PositiveFloat = 150.0
-    session: NonNegativeFloat = 0.3
+    session: Annotated[float, Field(ge=0, le=1)] = 0.3
     past: PositiveFloat = 3.0
     future: PositiveFloat = 3.0
     window: PositiveInt = 20
     ahead: PositiveInt = 10
     decay: PositiveFloat = 3.0
+    power: PositiveFloat = float("inf")
+    fade: PositiveFloat = float("inf")
     keep: PositiveInt = 200
+    dense: PositiveInt = 20_000
+    neighbours: PositiveInt = 300
 
     def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
-        """Solve for B."""
+        """Solve for B; raises ConfigError where `l2` is too small for the data."""
         histories, items = world.histories, world.items
         before = _windows(histories, items, self.window, self.past, ahead=False)
         after = _windows(histories, items, self.ahead, self.future, ahead=True)
-        whole = decayed(histories, items, float("inf"))
-        whole.data[:] = 1.0
-        own = self.session * _gram(whole, whole)
-        inverse = _inverse((1 - self.session) * _gram(before, before) + own, self.l2)
-        weights = inverse @ ((1 - self.session) * _gram(before, after) + own)
-        weights -= inverse * (np.diag(weights) / np.diag(inverse))
-        return LinearScorer(prune(weights, self.keep), self.decay), []
+        whole = _whole(histories, items, items <= self.dense)
+        shares = (1 - self.session) ** 0.5, self.session**0.5
+        inputs, targets = (sp.vstack([windows * shares[0], whole * shares[1]], format="csr") for windows in (before, after))
+        ridge = Ridge(self.l2, self.keep, self.dense, self.neighbours)
+        return LinearScorer(ridge.solve(inputs, targets), self.decay, self.power, self.fade), []
 
     def refit(self, scorer: Scorer, world: World) -> Scorer:
         """Solve again."""
@@ -106,58 +120,46 @@ class SequentialLinear:
 
     def restore(self, tensors: Arrays, world: World) -> Scorer:
         """Make the scorer from its tensors."""
-        return LinearScorer(_matrix(tensors, world.items), self.decay)
+        return LinearScorer(_matrix(tensors, world.items), self.decay, self.power, self.fade)
 
 
-def decayed(histories: Histories, items: int, decay: float) -> Sparse:
-    """Weigh each event by exp(-later events / decay): sparse float64 (users, items), repeats summed."""
-    later = np.repeat(histories.offsets[1:], histories.lengths) - 1 - np.arange(len(histories.items))
-    weights = np.exp(-later / decay)
-    return sp.csr_matrix((weights, (histories.users, histories.items)), shape=(len(histories), items))
+def decayed(histories: Histories, items: int, decay: float, power: float = float("inf"), fade: float = float("inf")) -> Sparse:
+    """Weigh each event by exp(-later events / decay) · exp(-days before the last / fade): sparse float64 (users, items), repeats summed.
+
+    With a finite `power` the first factor has a long tail: (1 + later events / (power · decay)) ^ -power, which tends to the
+    exponential as the power grows. An infinite `decay` weighs all places alike, an infinite `fade` all times.
+    """
+    last = np.repeat(histories.offsets[1:], histories.lengths) - 1
+    later = (last - np.arange(len(last))) / decay
+    weights = np.exp(-later) if np.isinf(power) else (1 + later / power) ** -power
+    days = np.maximum(histories.times[last] - histories.times, 0) / 86_400
+    return sp.csr_matrix((weights * np.exp(-days / fade), (histories.users, histories.items)), shape=(len(histories), items))
 
 
-def prune(weights: Floats, keep: int) -> Sparse:
-    """Keep the `keep` largest weights by magnitude of each row: sparse float32."""
-    count, width = weights.shape
-    if keep < width:
-        chosen = np.sort(np.argpartition(-np.abs(weights), keep - 1, axis=1)[:, :keep], axis=1)
-    else:
-        chosen = np.broadcast_to(np.arange(width), weights.shape)
-    values = np.take_along_axis(weights, chosen, axis=1).astype(np.float32)
-    pointers = np.arange(count + 1) * chosen.shape[1]
-    matrix = sp.csr_matrix((values.ravel(), chosen.ravel(), pointers), shape=weights.shape)
-    matrix.eliminate_zeros()
-    return matrix
+def _whole(histories: Histories, items: int, entire: bool) -> Sparse:
+    """Which items a history has, entire or cut after each PIECE different ones: sparse float32 (histories or pieces, items) of 1."""
+    users = histories.users
+    places = np.sort(np.unique(users * items + histories.items, return_index=True)[1])
+    owners = users[places]
+    age = np.arange(len(places)) - np.searchsorted(owners, owners)
+    rows = owners if entire else np.cumsum(age % PIECE == 0) - 1
+    shape = (int(rows.max(initial=-1)) + 1, items)
+    return sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, histories.items[places])), shape=shape)
 
 
 def _windows(histories: Histories, items: int, width: int, decay: float, *, ahead: bool) -> Sparse:
-    """Weigh, for each event with one before it, the events around it: sparse (events, items)."""
-    place = np.arange(len(histories.items))
-    start, end = (np.repeat(edge, histories.lengths) for edge in (histories.offsets[:-1], histories.offsets[1:]))
-    rows: list[Ints] = []
-    columns: list[Ints] = []
-    weights: list[Floats] = []
-    for distance in range(width):
-        other = place + distance if ahead else place - 1 - distance
-        there = (place > start) & (other >= start) & (other < end)
-        rows.append(place[there])
-        columns.append(histories.items[other[there]])
-        weights.append(np.full(there.sum(), np.exp(-distance / decay)))
-    return sp.csr_matrix((np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(len(place), items))
-
-
-def _gram(left: Sparse, right: Sparse) -> Floats:
-    return (left.T @ right).toarray()
-
-
-def _inverse(gram: Floats, l2: float) -> Floats:
-    """Invert gram + l2·I, symmetric and positive definite."""
-    gram[np.diag_indices_from(gram)] += l2
-    factor, invert = get_lapack_funcs(("potrf", "potri"), (gram,))
-    lower, info = factor(gram, lower=1, overwrite_a=1)
-    assert info == 0, "the Gram matrix plus a positive ridge is positive definite"
-    inverse, _ = invert(lower, lower=1, overwrite_c=1)
-    return np.tril(inverse) + np.tril(inverse, -1).T
+    """Weigh, for each event with one before it, the events around it: sparse float32 (events, items)."""
+    width = min(width, int(histories.lengths.max(initial=1)))
+    distance = np.arange(width, dtype=np.int32)
+    place = np.arange(len(histories.items), dtype=np.int32)[:, None]
+    start, end = (np.repeat(edge, histories.lengths)[:, None] for edge in (histories.offsets[:-1], histories.offsets[1:]))
+    other = place + (distance if ahead else -1 - distance)
+    there = (place > start) & (other >= start) & (other < end)
+    weights = np.broadcast_to(np.exp(-distance / decay).astype(np.float32), there.shape)[there]
+    pointers = np.concatenate([[0], np.cumsum(there.sum(1))])
+    windows = sp.csr_matrix((weights, histories.items[other[there]], pointers), shape=(len(place), items))
+    windows.sum_duplicates()
+    return windows
 
 
 def _matrix(tensors: Arrays, items: int) -> Sparse:
