@@ -1,10 +1,12 @@
 """One loop for everything that is trained by gradient: seeded by (seed, epoch), stopped early, resumed bit-exactly."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from components import artifacts
@@ -19,7 +21,8 @@ Tensors = dict[str, Tensor]
 class Plan:
     """How long and how fast to train.
 
-    `patience` epochs without a better validation score end the training; 0 means never.
+    `patience` epochs without a better validation score end the training; 0 means never. The learning rate climbs to `rate`
+    over the first share `warmup` of all steps, then stays, or falls along a half `cosine` to a fiftieth.
     """
 
     epochs: PositiveInt
@@ -27,6 +30,17 @@ class Plan:
     rate: PositiveFloat
     decay: float = 0.0
     patience: int = 0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: float = Field(0.0, ge=0, lt=1)
+
+    def rate_at(self, done: float) -> float:
+        """Learning rate when the share `done` of all steps is done."""
+        if done < self.warmup:
+            return self.rate * done / self.warmup
+        if self.schedule == "constant":
+            return self.rate
+        rest = (done - self.warmup) / (1 - self.warmup)
+        return self.rate * (0.02 + 0.49 * (1 + math.cos(math.pi * rest)))
 
 
 def fit(
@@ -49,7 +63,7 @@ def fit(
             and ends in the same bits, since batches and dropout depend on (seed, epoch) alone.
 
     Raises:
-        DataError: there is no example, or the loss is not finite.
+        DataError: there is no example, or the loss or its gradient is not finite.
     """
     if not examples:
         raise DataError(f"{label}: nothing to train on; there must be users with at least two events in the training split")
@@ -58,7 +72,7 @@ def fit(
     while len(curve) < plan.epochs and not _done(curve, plan.patience):
         epoch = len(curve)
         torch.manual_seed(seed * 1_000_003 + epoch)
-        row = {"epoch": float(epoch), "loss": _epoch(module, optimizer, loss, examples, plan.batch, label)}
+        row = {"epoch": float(epoch), "loss": _epoch(module, optimizer, loss, examples, plan, epoch, label)}
         if score is not None:
             row["score"] = _evaluate(module, score)
         curve.append(row)
@@ -77,21 +91,29 @@ def _epoch(
     optimizer: torch.optim.Optimizer,
     loss: Callable[[Tensor], Tensor],
     examples: int,
-    batch: int,
+    plan: Plan,
+    epoch: int,
     label: str,
 ) -> float:
     module.train()
     total = 0.0
-    for picked in torch.randperm(examples).split(batch):
+    batches = torch.randperm(examples).split(plan.batch)
+    for place, picked in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = plan.rate_at((epoch + (place + 1) / len(batches)) / plan.epochs)
         value = loss(picked)
-        if not torch.isfinite(value):
-            raise DataError(f"{label}: the loss became {value.item()}; lower the learning rate or look for extreme weights in the data")
+        _finite(value, label, "loss")
         optimizer.zero_grad()
         value.backward()  # pyright: ignore[reportUnknownMemberType]
-        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        _finite(nn.utils.clip_grad_norm_(module.parameters(), 1.0), label, "gradient")
         optimizer.step()  # pyright: ignore[reportUnknownMemberType]
         total += value.item() * len(picked)
     return total / examples
+
+
+def _finite(value: Tensor, label: str, what: str) -> None:
+    if not torch.isfinite(value):
+        raise DataError(f"{label}: the {what} became {value.item()}; lower the learning rate or look for extreme weights in the data")
 
 
 def _evaluate(module: nn.Module, score: Callable[[], float]) -> float:
@@ -116,7 +138,7 @@ def _save(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, bes
     parts = {"module": _copy(module), "best": best, "optimizer": moments}
     with artifacts.folder(folder) as aside:
         for name, tensors in parts.items():
-            artifacts.write_tensors(aside / f"{name}.safetensors", {key: value.detach().numpy() for key, value in tensors.items()})
+            artifacts.write_tensors(aside / f"{name}.safetensors", {key: value.detach().cpu().numpy() for key, value in tensors.items()})
         artifacts.write_json(aside / "curve.json", curve)
 
 

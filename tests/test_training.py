@@ -14,7 +14,7 @@ class KilledError(Exception):
     pass
 
 
-def train(epochs: int = 6, checkpoint: Path | None = None, kill: int = 10**9, scores: list[float] | None = None, patience: int = 0):
+def train(epochs: int = 6, checkpoint: Path | None = None, kill: int = 10**9, scores: list[float] | None = None, **more):
     torch.manual_seed(1)
     inputs, targets = torch.randn(64, 5), torch.randn(64, 1)
     net = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.3), nn.Linear(8, 1))
@@ -26,7 +26,7 @@ def train(epochs: int = 6, checkpoint: Path | None = None, kill: int = 10**9, sc
             raise KilledError
         return (net(inputs[picked]) - targets[picked]).square().mean()
 
-    plan = Plan(epochs=epochs, batch=16, rate=0.01, decay=0.01, patience=patience)
+    plan = Plan(**({"epochs": epochs, "batch": 16, "rate": 0.01, "decay": 0.01} | more))
     score = (lambda: next(left)) if scores else None
     return net, fit(net, loss, 64, plan, seed=7, label="test", score=score, checkpoint=checkpoint)
 
@@ -42,12 +42,13 @@ def test_it_learns_and_the_same_seed_gives_the_same_bits() -> None:
     assert curve[-1]["loss"] < curve[0]["loss"]
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("kill", [1, 4, 9, 13, 22])
-def test_killed_at_any_moment_it_ends_in_the_same_bits(tmp_path: Path, kill: int) -> None:
-    undisturbed, curve = train()
+def test_killed_at_any_moment_it_ends_in_the_same_bits(tmp_path: Path, kill: int, schedule: str) -> None:
+    undisturbed, curve = train(schedule=schedule, warmup=0.2)
     with pytest.raises(KilledError):
-        train(checkpoint=tmp_path / "state", kill=kill)
-    resumed, again = train(checkpoint=tmp_path / "state")
+        train(checkpoint=tmp_path / "state", kill=kill, schedule=schedule, warmup=0.2)
+    resumed, again = train(checkpoint=tmp_path / "state", schedule=schedule, warmup=0.2)
     assert weights(resumed) == weights(undisturbed)
     assert again == curve
 
@@ -76,3 +77,17 @@ def test_nothing_to_train_on_is_an_error() -> None:
     net = nn.Linear(1, 1)
     with pytest.raises(DataError, match="nothing to train on"):
         fit(net, lambda _: net(torch.zeros(1, 1)).sum(), 0, Plan(epochs=1, batch=2, rate=0.1), seed=0, label="x")
+
+
+def test_a_gradient_that_is_no_number_is_an_error() -> None:
+    net = nn.Linear(1, 1)
+    plan = Plan(epochs=1, batch=2, rate=0.1)
+    with pytest.raises(DataError, match="x: the gradient became"):
+        fit(net, lambda picked: (net(torch.zeros(len(picked), 1)) * 0).square().sum().sqrt(), 4, plan, seed=0, label="x")
+
+
+def test_the_rate_climbs_and_falls_along_a_cosine() -> None:
+    plan = Plan(epochs=1, batch=1, rate=0.5, schedule="cosine", warmup=0.2)
+    assert [plan.rate_at(done) for done in (0.1, 0.2, 0.6, 1.0)] == pytest.approx([0.25, 0.5, 0.255, 0.01])
+    assert Plan(epochs=1, batch=1, rate=0.5).rate_at(0.01) == 0.5
+    assert Plan(epochs=1, batch=1, rate=0.5, warmup=0.5).rate_at(0.75) == 0.5

@@ -1,202 +1,250 @@
-"""The attention ranker: the user's history attends to each candidate."""
+"""The attention ranker: one training gives a sequence model that retrieves and a head that reranks what was retrieved."""
 
-import copy
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from pydantic import Field, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
+from torch.nn import functional
 
 from components.data.histories import Histories, Ints
-from components.ranking.parts import Arrays, Floats, Scorer, World
+from components.errors import ConfigError
+from components.ranking.packed import PAD, Rows
+from components.ranking.parts import Arrays, Floats, Reasoner, Scorer, World
+from components.ranking.sequence import Objective, SequenceModel, SequenceScorer, single, validate
+from components.ranking.transformer import SequenceNet
 from components.schema import node
-from components.semantic.bert import BehaviourBERT
-from components.training import Plan, fit
+from components.training import fit
+
+PLACES = 2**9  # events whose users are rated at a time: small enough for their candidates to stay in the cache
+TOP = 200  # hard negatives are drawn from that many best items of the retrieval
 
 
-class AttentionNet(nn.Module):
-    """α_ij = Attention(u_i, v_j) over the history, and the log-odds of ŷ_ij = σ(wᵀ[u_i; v_j; α_ij] + b).
+class AttentionHead(nn.Module):
+    """α_ij = Attention([u_i; z_ij], [v_j; z_ij]) and the log-odds of ŷ_ij = σ(wᵀ[u_i; v_j; z_ij; α'_ij] + b).
 
-    The query is the candidate; keys and values are u_i itself (the user's standing taste) and the items of the history
-    with a learned vector for their age. α_ij is the attended context times v_j, element by element, so that its weights
-    in w measure an inner product. Items are W v_j + r_j, with r_j zero for items unseen in training.
+    The query is the candidate with z; keys and values are the states of the history, and u_i once more as the user's
+    standing taste. (With z in the keys each logit would move by the same amount, which a softmax does not see.)
+    α' is u_i and the attended context, each times v_j element by element, so that w measures inner products; the weights of
+    u_i's part stay 1, so that the log-odds start at u·v, the score of the retrieval, and add to it.
 
     Args:
-        vectors: float32 (items, d), the pretrained v_j.
-        users: the behaviour model that gives u_i; trained along.
+        spread: float32 (knowledge,), deviation of each feature in z; z is divided by it.
     """
 
-    vectors: Tensor
-    seen: Tensor
+    spread: Tensor
 
-    def __init__(self, vectors: Tensor, seen: Tensor, users: BehaviourBERT, heads: int, length: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, spread: Tensor) -> None:
         super().__init__()
-        width = vectors.shape[1]
-        self.register_buffer("vectors", vectors, persistent=False)
-        self.register_buffer("seen", seen)
-        self.users, self.heads, self.length = users, heads, length
-        self.project = nn.Linear(width, width)
-        self.residual = nn.Parameter(torch.zeros_like(vectors))
-        self.taste, self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(4))
-        self.age = nn.Parameter(torch.zeros(length + 1, width))
-        self.head = nn.Linear(3 * width, 1)
-        self.drop = nn.Dropout(dropout)
-        self.norm = nn.LayerNorm(width)
-        nn.init.constant_(self.head.weight[:, 2 * width :], 1.0)
+        self.heads, knowledge = heads, len(spread)
+        self.register_buffer("spread", spread)
+        self.query, self.doubt = nn.Linear(width, width), nn.Parameter(torch.zeros(knowledge, width))
+        self.key, self.value, self.taste = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
+        self.user, self.item = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(width))
+        self.fact = nn.Parameter(torch.zeros(knowledge))
+        self.context = nn.Parameter(torch.zeros(width))
+        self.bias = nn.Parameter(torch.zeros(1))
 
-    def items(self) -> Tensor:
-        """Vectors of all items, (items, d)."""
-        return self.norm(self.project(self.vectors) + self.residual * self.seen[:, None])
+    def forward(self, seen: tuple[Tensor, Tensor], asked: tuple[Tensor, Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
+        """Rate candidates.
 
-    def context(self, history: Tensor, who: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode (users, length) histories, -1 before the first, to u (users, d), tokens (users, length + 1, d), mask."""
-        user = self.taste(self.users.encode_users(history, who))
-        tokens = torch.cat([user[:, None], F.embedding(history.clamp(min=0), table)], 1)
-        tokens = tokens + torch.cat([self.age[-1:], self.age[: history.shape[1]].flip(0)])
-        there = torch.cat([torch.ones_like(history[:, :1], dtype=torch.bool), history >= 0], 1)
-        return user, self.drop(tokens), there
+        Args:
+            seen: the states of the history, (users, n, width), the last is u; and where there is one, bool (users, n).
+            asked: the candidates' vectors and their queries, each (users, c, width).
+            z: (users, c, knowledge).
 
-    def forward(self, context: tuple[Tensor, Tensor, Tensor], candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """Score candidates (c, d) for every user, or (users, c, d): logits (users, c), α (users, c, length + 1)."""
-        user, tokens, there = context
-        query, key, value = (self._split(layer(x)) for layer, x in ((self.query, candidates), (self.key, tokens), (self.value, tokens)))
-        logits = query @ key.transpose(-1, -2) / key.shape[-1] ** 0.5
-        alpha = logits.masked_fill(~there[:, None, None], -torch.inf).softmax(-1)
-        attended = self._join(alpha @ value) * candidates
-        width = user.shape[-1]
-        weight = self.head.weight[0]
-        score = attended @ weight[2 * width :] + candidates @ weight[width : 2 * width] + (user @ weight[:width])[:, None]
-        return score + self.head.bias, alpha.mean(1)
+        Returns:
+            log-odds (users, c), and α (users, c, 1 + n), the mean of the heads: first the standing taste, then the history.
+        """
+        (tokens, there), (items, queries), z = seen, asked, z / self.spread
+        user = tokens[:, -1] * there[:, -1:]
+        known = torch.cat([self.taste(user)[:, None], tokens], 1)
+        query, key, value = (self._split(x) for x in (queries + z @ self.doubt, self.key(known), self.value(known)))
+        shown = functional.pad(there, (1, 0), value=True)[:, None, None]
+        alpha = (query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5).masked_fill(~shown, -torch.inf).softmax(-1)
+        context = (alpha @ value).transpose(-2, -3).flatten(-2)
+        odds = (items @ (self.item + user)[..., None])[..., 0] + (items * context) @ self.context
+        return odds + z @ self.fact + (user @ self.user + self.bias)[:, None], alpha.mean(1)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
 
-    def _join(self, x: Tensor) -> Tensor:
-        return x.transpose(-2, -3).flatten(-2)
+
+class AttentionNet(nn.Module):
+    """The sequence net and the head on its states."""
+
+    def __init__(self, sequence: SequenceNet, head: AttentionHead) -> None:
+        super().__init__()
+        self.sequence, self.head = sequence, head
 
 
 @dataclass(frozen=True)
 class AttentionScorer:
-    """A trained net; scores in float64, so that the batch an answer is computed in does not show in it."""
+    """Scores the catalogue by inner product, and given candidates by attention; in float64."""
 
-    net: AttentionNet
-    block: int
+    sequence: SequenceScorer
+    head: AttentionHead
 
     def score(self, histories: Histories) -> Floats:
         """Score the catalogue: float64 (users, items)."""
-        table = self._table()
-        alike = np.argsort(histories.lengths, kind="stable")
-        scores = np.empty((len(histories), len(table)))
-        with torch.inference_mode():
-            for start in range(0, len(histories), self.block):
-                users = alike[start : start + self.block]
-                scores[users] = self.net(self._context(histories.pick(users), table), table)[0].numpy()
-        return scores
+        return self.sequence.score(histories)
+
+    def rate(self, histories: Histories, candidates: Ints, z: Floats | None = None) -> tuple[Floats, Floats]:
+        """Score candidates.
+
+        Args:
+            candidates: int64 (users, c), items; z: float32 (users, c, dz), knowledge of each pair; zero when not given.
+
+        Returns:
+            log-odds, float64 (users, c), and α, float64 (users, c, 1 + n), n the longest history read: first the standing
+            taste, then the history, right-aligned, oldest to newest.
+        """
+        longest = int(np.clip(histories.lengths, 1, self.sequence.length).max(initial=1))
+        odds = np.zeros(candidates.shape)
+        alpha = np.zeros((*candidates.shape, 1 + longest))
+        for users in replace(self.sequence, places=PLACES).blocks(histories):
+            known = None if z is None else z[users]
+            odds[users], shares = self._rate(histories.pick(users), candidates[users], known)
+            alpha[users, :, 0], alpha[users, :, 1 + longest - (shares.shape[2] - 1) :] = shares[:, :, 0], shares[:, :, 1:]
+        return odds, alpha
 
     def attention(self, histories: Histories, candidates: Ints) -> Floats:
-        """Shares of the attention, for one history: float64 (candidates, 1 + length); first u_i itself, then oldest to newest."""
-        table = self._table()
-        with torch.inference_mode():
-            return self.net(self._context(histories, table), table[torch.from_numpy(candidates)])[1][0].numpy()
+        """α for one history: float64 (candidates, 1 + length), first the standing taste, then oldest to newest."""
+        return self.rate(histories, candidates[None])[1][0]
 
     def tensors(self) -> Arrays:
         """All weights, float32."""
-        return {
-            name: value.float().numpy() if value.is_floating_point() else value.numpy() for name, value in self.net.state_dict().items()
-        }
+        return single(AttentionNet(self.sequence.net, self.head))
 
-    def _table(self) -> Tensor:
+    @cached_property
+    def _items(self) -> tuple[Tensor, Tensor]:
+        table = torch.from_numpy(self.sequence.table)
         with torch.inference_mode():
-            return self.net.items()
+            return table, self.head.query(table)
 
-    def _context(self, histories: Histories, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        width = max(1, min(self.net.length, int(histories.lengths.max(initial=0))))
-        return self.net.context(torch.from_numpy(histories.padded(width, -1)), torch.from_numpy(histories.who), table)
+    def _rate(self, histories: Histories, candidates: Ints, z: Floats | None) -> tuple[Floats, Floats]:
+        given = np.zeros((*candidates.shape, len(self.head.spread))) if z is None else z
+        chosen = torch.from_numpy(candidates)
+        with torch.inference_mode():
+            asked = self._items[0][chosen], self._items[1][chosen]
+            odds, alpha = self.head(self.sequence.tokens(histories), asked, torch.from_numpy(given).to(torch.float64))
+        return odds.numpy(), alpha.numpy()
 
 
 @node
 class AttentionRanker:
-    """Trained end to end by next-item prediction: random cuts of each history, the item after the cut against the rest.
+    """Trains the sequence model and the head together: their losses are added, the head's times `weight`.
 
-    `negatives` items are drawn for each batch, by the square root of their counts. Loss: `softmax`, sampled and corrected
-    for the drawing (Jean et al., ACL 2015), or `bce`.
+    In each batch the head learns at `sample` events to tell the event's successor from `hard` negatives, drawn from the
+    retrieval's own best 200 without the history, and `easy` ones, drawn as the sequence model draws: a softmax, corrected
+    for the drawing. With `joint` the head's loss reaches the states and the item table too, else the head alone. With a
+    reasoner fitted before, the head also weighs z.
     """
 
+    sequence: SequenceModel
     heads: PositiveInt = 2
-    length: PositiveInt = 50
-    dropout: float = Field(0.2, ge=0, lt=1)
-    negatives: PositiveInt = 512
-    cuts: PositiveInt = 2
-    loss: Literal["softmax", "bce"] = "softmax"
-    block: PositiveInt = 8
-    plan: Plan
+    weight: NonNegativeFloat = 0.1
+    sample: PositiveInt = 256
+    hard: PositiveInt = 32
+    easy: PositiveInt = 32
+    joint: bool = False
+    again: bool = False
 
     def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
-        """Train; early stopping on NDCG@10 of the validation items of at most 1,000 users."""
+        """Train; the epoch kept is the best by the retrieval's NDCG@10 of the validation items of at most 1,000 users."""
         torch.manual_seed(seed)
-        counts = torch.from_numpy(np.bincount(world.histories.items, minlength=world.items)).float()
-        net = self._net(world, counts > 0)
-        users = np.flatnonzero(world.histories.lengths > 1)
-        share = counts.sqrt() / counts.sqrt().sum()
+        aim = self.sequence.objective(world)
+        net = AttentionNet(aim.net, self._head(_spread(world)).to(aim.device))
         curve = fit(
             net,
-            lambda picked: self._loss(net, world.histories.pick(users[picked.numpy() % len(users)]), share),
-            len(users) * self.cuts,
-            self.plan,
+            lambda picked: self._loss(aim, net.head, world.reasoner, picked),
+            len(aim.rows),
+            self.sequence.plan,
             seed=seed,
             label="attention",
-            score=lambda: _validate(net, world, self.block),
+            score=(lambda: validate(SequenceScorer(aim.net, self.sequence.length), world)) if (world.target >= 0).any() else None,
             checkpoint=world.checkpoint,
         )
-        return AttentionScorer(net.double(), self.block), curve
+        return self._scorer(net), curve
 
     def refit(self, scorer: Scorer, world: World) -> Scorer:
-        """Keep the scorer: it reads new events from the history."""
-        return scorer
+        """Keep the scorer, which reads new events from the history; with `again`, train anew with them, for all epochs."""
+        return self.fit(replace(world, target=np.full(len(world.target), -1)), 0)[0] if self.again else scorer
 
-    def restore(self, tensors: Arrays, world: World) -> Scorer:
+    def restore(self, tensors: Arrays, world: World) -> AttentionScorer:
         """Make the scorer from its tensors."""
-        net = self._net(world, torch.from_numpy(tensors["seen"]))
+        seen, calendar, spread = (torch.from_numpy(tensors[name]) for name in ("sequence.seen", "sequence.calendar", "head.spread"))
+        net = AttentionNet(self.sequence.net(world, seen, calendar), self._head(spread))
         net.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-        return AttentionScorer(net.double().eval(), self.block)
+        return self._scorer(net)
 
-    def _net(self, world: World, seen: Tensor) -> AttentionNet:
-        users = copy.deepcopy(world.users)
-        assert users is not None, "the attention ranker needs the behaviour model"
-        return AttentionNet(torch.from_numpy(world.vectors).float(), seen, users, self.heads, self.length, self.dropout)
+    def _head(self, spread: Tensor) -> AttentionHead:
+        if self.sequence.width % self.heads:
+            raise ConfigError(f"attention.heads: {self.heads} does not divide attention.sequence.width, {self.sequence.width}")
+        return AttentionHead(self.sequence.width, self.heads, spread)
 
-    def _loss(self, net: AttentionNet, histories: Histories, share: Tensor) -> Tensor:
-        lengths = torch.from_numpy(histories.lengths)
-        cut = 1 + (torch.rand(len(lengths)) * (lengths - 1)).long()
-        past, after = _cut(histories, cut.numpy(), self.length)
-        target, drawn = torch.from_numpy(after), torch.multinomial(share, self.negatives, replacement=True)
-        table = net.items()
-        context = net.context(torch.from_numpy(past), torch.from_numpy(histories.who), table)
-        positive = net(context, F.embedding(target, table)[:, None])[0]
-        negative = net(context, F.embedding(drawn, table))[0].masked_fill(drawn == target[:, None], -torch.inf)
-        if self.loss == "bce":
-            return F.softplus(-positive).mean() + F.softplus(negative).mean()
-        corrected = negative - (self.negatives * share[drawn]).log()
-        return torch.cat([positive, corrected], 1).logsumexp(1).sub(positive[:, 0]).mean()
+    def _scorer(self, net: AttentionNet) -> AttentionScorer:
+        net = net.cpu().double().eval()
+        return AttentionScorer(SequenceScorer(net.sequence, self.sequence.length), net.head)
+
+    def _loss(self, aim: Objective, head: AttentionHead, reasoner: Reasoner | None, picked: Tensor) -> Tensor:
+        rows, states, table = aim.encode(picked)
+        retrieval = aim.loss(rows, states, table)
+        if not self.weight:
+            return retrieval
+        if not self.joint:
+            states, table = states.detach(), table.detach()
+        places = torch.nonzero(rows.targets != PAD)
+        places = places[torch.randperm(len(places))[: self.sample].to(places.device)]
+        tokens, past = _before(rows, states, places)
+        target = rows.targets[places[:, 0], places[:, 1]]
+        drawn, often = self._draw(aim, tokens[:, -1].detach() @ table.detach().T, past, target)
+        chosen = torch.cat([target[:, None], drawn], 1)
+        items = functional.embedding(chosen, table)
+        odds, _ = head((tokens, past != PAD), (items, head.query(items)), _known(reasoner, past, chosen).to(table))
+        told = torch.cat([odds[:, :1], odds[:, 1:] - often.log()], 1).masked_fill(functional.pad(often == 0, (1, 0)), -torch.inf)
+        return retrieval + self.weight * (told.logsumexp(1) - odds[:, 0]).mean()
+
+    def _draw(self, aim: Objective, scores: Tensor, past: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Negatives of each event, int64 (events, hard + easy), and how often each is drawn on average, 0 for what is none."""
+        places = torch.where(past == PAD, scores.shape[1], past)
+        scores = functional.pad(scores, (0, 1)).scatter(1, torch.cat([places, target[:, None]], 1), -torch.inf)[:, :-1]
+        best, top = scores.topk(min(TOP, scores.shape[1]), sorted=False)
+        hard = top.gather(1, torch.randint(top.shape[1], (len(top), self.hard)).to(top.device))
+        easy = torch.multinomial(aim.criterion.share, self.easy, replacement=True).expand(len(top), -1)
+        drawn = torch.cat([hard, easy], 1)
+        reached = scores.gather(1, drawn)
+        often = self.easy * aim.criterion.share[drawn] + (reached >= best.amin(1, keepdim=True)) * self.hard / top.shape[1]
+        return drawn, torch.where(reached.isfinite(), often, 0.0)
 
 
-def _cut(histories: Histories, cut: Ints, length: int) -> tuple[Ints, Ints]:
-    """Take each user's first `cut` events, right-aligned, and the item that follows them."""
-    target = histories.items[histories.offsets[:-1] + cut]
-    keep = np.arange(len(histories.items)) < np.repeat(histories.offsets[:-1] + cut, histories.lengths)
-    past = Histories(histories.items[keep], histories.times[keep], np.concatenate([[0], np.cumsum(cut)]))
-    return past.padded(min(length, int(cut.max())), -1), target
+def _before(rows: Rows, states: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """States and items of each event's window up to the event, right-aligned, items PAD before the window's first."""
+    row, column = places[:, :1], places[:, 1:]
+    there = column + torch.arange(1 - rows.items.shape[1], 1, device=places.device)
+    own = (there >= 0) & (rows.owner[row, there.clamp(min=0)] == rows.owner[row, column])
+    there = there.clamp(min=0)
+    return states[row, there], rows.items[row, there].masked_fill(~own, PAD)
 
 
-def _validate(net: AttentionNet, world: World, block: int, most: int = 1000) -> float:
-    users = np.flatnonzero(world.target >= 0)[:most]
-    if not len(users):
-        return 0.0
-    histories, target = world.histories.pick(users), world.target[users]
-    scores = AttentionScorer(net, block).score(histories)
-    scores[histories.users, histories.items] = -np.inf
-    rank = (scores > scores[np.arange(len(users)), target][:, None]).sum(1)
-    return float(np.where(rank < 10, 1 / np.log2(rank + 2), 0).mean())
+def _known(reasoner: Reasoner | None, past: Tensor, candidates: Tensor) -> Tensor:
+    """z of each event's candidates, given the items before it: (events, candidates, knowledge)."""
+    if reasoner is None:
+        return torch.zeros(*candidates.shape, 0)
+    there = (past != PAD).cpu()
+    items = past.cpu()[there].numpy()
+    offsets = np.concatenate([[0], there.sum(1).cumsum(0).numpy()])
+    return torch.from_numpy(reasoner.pairs(Histories(items, np.zeros_like(items), offsets), candidates.cpu().numpy()))
+
+
+def _spread(world: World, users: int = 256, candidates: int = 64) -> Tensor:
+    """Deviation of each feature of z over some users and evenly spaced items, 1 where all are equal: (knowledge,)."""
+    if world.reasoner is None:
+        return torch.ones(0)
+    some = np.linspace(0, len(world.histories) - 1, min(users, len(world.histories))).astype(np.int64)
+    items = np.linspace(0, world.items - 1, min(candidates, world.items)).astype(np.int64)
+    z = world.reasoner.pairs(world.histories.pick(some), np.tile(items, (len(some), 1)))
+    deviation = torch.from_numpy(z).float().std((0, 1), correction=0)
+    return torch.where(deviation > 0, deviation, 1.0)

@@ -1,0 +1,186 @@
+"""The sequence model: a causal transformer trained to tell each event's next item, retrieving by inner product."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+from components.data.histories import Histories, Ints
+from components.errors import ConfigError
+from components.ranking import losses
+from components.ranking.packed import PAD, Rows, recent, windows
+from components.ranking.parts import Arrays, Floats, Scorer, World
+from components.ranking.transformer import Form, SequenceNet, pretrained, quantiles
+from components.schema import node
+from components.training import Plan, fit
+
+
+@dataclass(frozen=True)
+class SequenceScorer:
+    """A net that scores; in float64 the batch an answer is computed in does not show in it once it is rounded to float32.
+
+    Attributes:
+        net: the net, in float64 when it serves.
+        length: how many of a history's last events are read.
+        places: about how many events are encoded at a time.
+    """
+
+    net: SequenceNet
+    length: int
+    places: int = 2**14
+
+    @cached_property
+    def table(self) -> Floats:
+        """Vectors v of the items, float64 (items, width)."""
+        with torch.inference_mode():
+            return self.net.table().cpu().numpy()
+
+    def states(self, histories: Histories) -> Floats:
+        """Vectors u of the users, float64 (users, width); zero for an empty history."""
+        states = np.zeros((len(histories), self.net.form.width))
+        for users in self.blocks(histories):
+            states[users] = self.tokens(histories.pick(users))[0][:, -1].cpu().numpy()
+        return states * (histories.lengths > 0)[:, None]
+
+    def score(self, histories: Histories) -> Floats:
+        """Score the catalogue: float64 (users, items)."""
+        return self.states(histories) @ self.table.T
+
+    def tokens(self, histories: Histories) -> tuple[Tensor, Tensor]:
+        """The states at the last events, (users, n, width), right-aligned, and where there is one, bool (users, n)."""
+        with torch.inference_mode():
+            rows = recent(histories, self.length).to(self.net.calendar.device)
+            return self.net(rows, self._table), rows.items != PAD
+
+    def tensors(self) -> Arrays:
+        """All weights, float32."""
+        return single(self.net)
+
+    def blocks(self, histories: Histories) -> list[Ints]:
+        """Users in blocks of like length, about `places` events each."""
+        lengths = np.clip(histories.lengths, 1, self.length)
+        order = np.argsort(lengths, kind="stable")
+        block = np.cumsum(lengths[order]) // self.places
+        return np.split(order, np.flatnonzero(np.diff(block)) + 1) if len(order) else []
+
+    @cached_property
+    def _table(self) -> Tensor:
+        return torch.from_numpy(self.table).to(self.net.calendar.device)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: the loss of rows picked from all training rows.
+
+    Attributes:
+        net: trained in place.
+        rows: all packed windows.
+        criterion: the loss of states against targets.
+        device: where it is computed.
+    """
+
+    net: SequenceNet
+    rows: Rows
+    criterion: losses.NextItem
+    device: torch.device
+
+    def encode(self, picked: Tensor) -> tuple[Rows, Tensor, Tensor]:
+        """Rows, their states (rows, width of the rows, width) and the item table."""
+        rows, table = self.rows.pick(picked).to(self.device), self.net.table()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            return rows, self.net(rows, table).float(), table
+
+    def loss(self, rows: Rows, states: Tensor, table: Tensor) -> Tensor:
+        """Mean loss over all places that have a target."""
+        asked = rows.targets != PAD
+        return self.criterion(states[asked], table, rows.targets[asked])
+
+
+@node
+class SequenceModel:
+    """Trained with every event's successor as a target; `plan.batch` counts rows of `length` packed events.
+
+    `negatives` items are drawn for a batch by their counts to the power `skew`, for all losses but `full`; `calibration` is
+    t of gBCE; `bins` is how many moments the calendar has; with `gaps` attention sees the time between events; `half` computes
+    the products of `full` in bfloat16.
+    """
+
+    width: PositiveInt = 64
+    layers: PositiveInt = 2
+    heads: PositiveInt = 2
+    length: PositiveInt = 50
+    dropout: float = Field(0.2, ge=0, lt=1)
+    loss: losses.Name = "full"
+    negatives: PositiveInt = 512
+    skew: float = Field(0.5, ge=0, le=1)
+    calibration: float = Field(0.75, ge=0, le=1)
+    bins: PositiveInt = 64
+    gaps: bool = False
+    half: bool = False
+    plan: Plan
+
+    def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
+        """Train; the epoch kept is the best by NDCG@10 of the validation items of at most 1,000 users."""
+        torch.manual_seed(seed)
+        aim = self.objective(world)
+        curve = fit(
+            aim.net,
+            lambda picked: aim.loss(*aim.encode(picked)),
+            len(aim.rows),
+            self.plan,
+            seed=seed,
+            label="sequence",
+            score=(lambda: validate(SequenceScorer(aim.net, self.length), world)) if (world.target >= 0).any() else None,
+            checkpoint=world.checkpoint,
+        )
+        return SequenceScorer(aim.net.cpu().double().eval(), self.length), curve
+
+    def refit(self, scorer: Scorer, world: World) -> Scorer:
+        """Keep the scorer: it reads new events from the history."""
+        return scorer
+
+    def restore(self, tensors: Arrays, world: World) -> SequenceScorer:
+        """Make the scorer from its tensors."""
+        net = self.net(world, torch.from_numpy(tensors["seen"]), torch.from_numpy(tensors["calendar"]))
+        net.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+        return SequenceScorer(net.double().eval(), self.length)
+
+    def objective(self, world: World) -> Objective:
+        """An untrained net and what it is trained on, on a GPU if there is one."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        counts = torch.from_numpy(np.bincount(world.histories.items, minlength=world.items))
+        weight = counts.clamp(min=1).float() ** self.skew
+        criterion = losses.NextItem(
+            self.loss, (weight / weight.sum()).to(device), self.negatives, self.calibration, half=self.half or device.type == "cuda"
+        )
+        net = self.net(world, counts > 0, quantiles(world.histories.times, self.bins)).to(device)
+        return Objective(net, windows(world.histories, self.length), criterion, device)
+
+    def net(self, world: World, seen: Tensor, calendar: Tensor) -> SequenceNet:
+        """An untrained net; raises ConfigError when `heads` does not divide `width`."""
+        if self.width % self.heads:
+            raise ConfigError(f"sequence.heads: {self.heads} does not divide sequence.width, {self.width}")
+        vectors = torch.cat([pretrained(world.vectors), pretrained(world.content)], 1)
+        form = Form(world.items, vectors.shape[1], self.width, self.layers, self.heads, self.dropout, self.gaps)
+        return SequenceNet(form, vectors, seen, calendar)
+
+
+def validate(scorer: Scorer, world: World, most: int = 1000) -> float:
+    """NDCG@10 of the validation items of at most `most` users, evenly spaced, among the items they have not seen."""
+    users = np.flatnonzero(world.target >= 0)
+    if not len(users):
+        return 0.0
+    users = users[np.linspace(0, len(users) - 1, min(most, len(users))).astype(np.int64)]
+    histories, target = world.histories.pick(users), world.target[users]
+    scores = scorer.score(histories)
+    scores[histories.users, histories.items] = -np.inf
+    rank = (scores > scores[np.arange(len(users)), target][:, None]).sum(1)
+    return float(np.where(rank < 10, 1 / np.log2(rank + 2), 0).mean())
+
+
+def single(net: torch.nn.Module) -> Arrays:
+    """A module's tensors, float32."""
+    return {name: value.float().numpy() if value.is_floating_point() else value.numpy() for name, value in net.state_dict().items()}
