@@ -1,53 +1,96 @@
-"""The hybrid: standardised scores of its parts, joined by weights learned on validation for each state of the user."""
+"""The hybrid: its parts retrieve candidates, and all terms, joined by weights for the user's state, rank them."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.special import expit
 
 from components.data.histories import Histories, Ints, merge
 from components.errors import DataError
 from components.progress import say
-from components.ranking.parts import Arrays, Floats, Part, Scorer, World
-from components.ranking.weights import Bools, Pool, calibrate, join, learn
+from components.ranking.gate import Gate
+from components.ranking.parts import Arrays, Floats, Part, Reasoner, Scorer, World
+from components.ranking.pools import emptied, first_new, pool, scaled, spread
+from components.ranking.terms import Terms, rounded
+from components.ranking.weights import Bools, Pool, calibrate, cross_fit, join, learn
 from components.schema import node
+
+COLD = 1000  # judges who are asked once more as strangers
 
 
 @dataclass(frozen=True)
 class HybridScorer:
-    """The score of every item: Σ_p w_sp · z_p, with z_p a part's scores standardised over the catalogue, s the user's state.
+    """The score of a candidate: Σ_t w_st · x_t over the terms t, with s the user's state.
 
     Attributes:
-        parts: fitted parts by name.
-        weights: float64 (states, parts), non-negative; state s holds histories longer than bounds[s - 1], up to bounds[s].
+        terms: the parts' scores, standardised, and after them the log-odds of the parts that rerank.
+        gate: gives a user's state.
+        retrieval: float64 (states, parts), the weights by which candidates are drawn from the whole catalogue.
+        weights: float64 (states, terms), the weights by which they are ranked; none is negative.
         scales: float64 (states, 2), (a, b) of each state's calibration.
-        bounds: int64 (states - 1,), ascending; the first is 0: state 0 is the cold user.
+        ablated: (retrieval, weights) as learned without each part, by its name.
+        candidates: how many are drawn.
     """
 
-    parts: dict[str, Scorer]
+    terms: Terms
+    gate: Gate
+    retrieval: Floats
     weights: Floats
     scales: Floats
-    bounds: Ints
+    ablated: dict[str, tuple[Floats, Floats]]
+    candidates: int
 
-    def terms(self, histories: Histories) -> Floats:
-        """What each part adds to the score: float64 (parts, users, items)."""
-        weights = self.weights[states(histories, self.bounds)]
-        return np.stack([weights[:, [i]] * standardise(part.score(histories)) for i, part in enumerate(self.parts.values())])
+    @property
+    def parts(self) -> dict[str, Scorer]:
+        """Fitted parts by name."""
+        return self.terms.parts
 
-    def score(self, histories: Histories) -> Floats:
-        """Score the catalogue: float64 (users, items)."""
-        return self.terms(histories).sum(0)
+    def rank(self, histories: Histories, open_: Bools | None, depth: int, also: Ints | None = None) -> tuple[Ints, Floats]:
+        """Rank the best candidates of each user.
+
+        Args:
+            open_: bool (users or 1, items), what may be recommended; everything when None.
+            depth: how many to give back, at most; `candidates` are ranked, or `depth` where that is more.
+            also: int64 (n,), items that are candidates in any case, open or not.
+
+        Returns:
+            int64 (users, n) item indices, best first, equal scores by index, -1 where nothing is left; and what each term
+            adds to the score, float64 (terms, users, n). The score is their sum, rounded to float32.
+        """
+        state = self.gate.states(histories)
+        standard = self.terms.standard(histories)
+        drawn = np.zeros(standard[0].shape, dtype=np.float32)
+        for part, values in enumerate(standard):
+            drawn += self.retrieval[state, part, None].astype(np.float32) * values
+        chosen = _best(drawn, open_, max(depth, self.candidates), also)
+        there = chosen >= 0
+        values = self.terms.at(histories, np.maximum(chosen, 0), standard)
+        added = self.weights[state].T[:, :, None] * values
+        total = np.where(there, rounded(added.sum(0)), -np.inf)
+        order = np.lexsort((chosen, -total), axis=1)[:, :depth]
+        return np.take_along_axis(chosen, order, 1), np.take_along_axis(added, order[None], 2)
+
+    def without(self, part: str) -> "HybridScorer":
+        """The hybrid without a part: with the weights that were learned without it."""
+        retrieval, weights = self.ablated[part]
+        return replace(self, retrieval=retrieval, weights=weights)
 
     def tensors(self) -> Arrays:
-        """The weights by the parts' names, the calibration and the states' bounds."""
-        named = {f"weight.{name}": self.weights[:, place] for place, name in enumerate(self.parts)}
-        return named | {"scales": self.scales, "bounds": self.bounds}
+        """Weights by the terms' names, the calibration and the gate."""
+        found = {f"gate.{name}": value for name, value in self.gate.tensors().items()} | {
+            "scales": self.scales,
+            "spread": self.terms.spread,
+        }
+        for key, (retrieval, weights) in ({"all": (self.retrieval, self.weights)} | self.ablated).items():
+            found |= {f"retrieval.{key}.{name}": retrieval[:, i] for i, name in enumerate(self.parts)}
+            found |= {f"weights.{key}.{name}": weights[:, i] for i, name in enumerate(self.terms.names)}
+        return found
 
     def probability(self, histories: Histories, scores: Floats) -> Floats:
         """The probability ŷ = σ(a · score + b) that each score's item is the user's next: float64, shaped as `scores`."""
-        scale = self.scales[states(histories, self.bounds)]
+        scale = self.scales[self.gate.states(histories)]
         return expit(scale[:, :1] * scores + scale[:, 1:])
 
 
@@ -55,15 +98,22 @@ class HybridScorer:
 class Hybrid:
     """Which parts there are and how they are joined.
 
-    `bounds` are the longest histories of each state but cold and the last; `prior` is how many users the common weights are
-    worth against a state's own; `pool` is how many items of each part the weights are learned on; with `refit`, parts that
-    can take in the validation events cheaply do, after the weights are learned.
+    A share `stop` of the validation users stops the training of parts early; the weights are learned on the others (at most
+    `most`), cross-fitted in `folds`, so that no part is judged on what it was fitted on. States are bounded by `lengths`
+    and `ages` (see Gate); `prior` is how many users the common weights are worth against a state's own; `pool` is how many
+    items of each part the weights are learned on. With `refit`, parts that can take in the validation events cheaply do,
+    after the weights are learned. `candidates` are drawn by all parts and ranked by all terms.
     """
 
     parts: dict[str, Part]
-    bounds: list[int]
+    lengths: list[PositiveInt]
+    ages: list[PositiveFloat]
     prior: NonNegativeFloat = 500.0
     pool: PositiveInt = 100
+    most: PositiveInt = 6000
+    stop: float = Field(0.25, gt=0, lt=1)
+    folds: int = Field(4, ge=2)
+    candidates: PositiveInt = 200
     refit: bool = True
 
     def fit(self, world: World, valid: Histories, seed: int) -> tuple[HybridScorer, dict[str, Any]]:
@@ -72,87 +122,113 @@ class Hybrid:
         Args:
             world: training events; its target is ignored.
             valid: validation events of the same users.
+
+        Raises:
+            DataError: no user has a validation item.
         """
-        world = replace(world, target=first_new(valid))
+        asked, target = world.histories.asked(valid), first_new(valid)
+        stoppers, judges = self._split(target, seed)
+        world = replace(world, histories=asked, target=np.where(stoppers, target, -1))
+        fitted, curves = self._fit(world, seed)
+        scorer, held_out = self._join(fitted, asked.pick(judges), target[judges])
+        if self.refit:
+            known = replace(world, histories=merge(world.histories, valid))
+            scorer = replace(scorer, terms=replace(scorer.terms, parts=self._refit(fitted, known)), gate=self._gate(known.histories))
+        rows = [dict(zip(scorer.terms.names, map(float, row), strict=True)) for row in scorer.weights]
+        about = {"curves": curves, "weights": rows, "states": scorer.gate.names(), "validation": {"NDCG@10": held_out}}
+        return scorer, about
+
+    def restore(self, tensors: dict[str, Arrays], world: World) -> HybridScorer:
+        """Make the scorer from the tensors of its parts and its own, under the name `hybrid`."""
+        parts: dict[str, Scorer] = {}
+        for name, part in self.parts.items():
+            parts[name] = part.restore(tensors[name], world)
+        own = tensors["hybrid"]
+        terms = Terms(parts, own["spread"])
+        gate = Gate(own["gate.lengths"], own["gate.ages"], int(own["gate.end"][0]))
+
+        def weights(key: str) -> tuple[Floats, Floats]:
+            rows = ([own[f"{kind}.{key}.{name}"] for name in names] for kind, names in (("retrieval", parts), ("weights", terms.names)))
+            retrieval, ranking = (np.stack(row, axis=1) for row in rows)
+            return retrieval, ranking
+
+        ablated = {name: weights(name) for name in parts} if len(parts) > 1 else {}
+        return HybridScorer(terms, gate, *weights("all"), own["scales"], ablated, self.candidates)
+
+    def _split(self, target: Ints, seed: int) -> tuple[Bools, Ints]:
+        """Who stops trainings early, bool (users,), and who judges the parts, int64."""
+        users = np.flatnonzero(target >= 0)
+        if not len(users):
+            raise DataError("split: no user has a validation item, so the hybrid's weights can't be learned; give more interactions")
+        shuffled = np.random.default_rng(seed).permutation(users)
+        cut = int(self.stop * len(users))
+        stoppers = np.zeros(len(target), dtype=bool)
+        stoppers[shuffled[:cut]] = True
+        return stoppers, np.sort(shuffled[cut:][: self.most])
+
+    def _fit(self, world: World, seed: int) -> tuple[dict[str, Scorer], dict[str, list[dict[str, float]]]]:
         fitted: dict[str, Scorer] = {}
         curves: dict[str, list[dict[str, float]]] = {}
         for name, part in self.parts.items():
             say(f"fitting {name}")
-            own = replace(world, checkpoint=world.checkpoint / name if world.checkpoint else None)
-            fitted[name], curve = part.fit(own, seed)
+            fitted[name], curve = part.fit(_world(world, fitted, name), seed)
             if curve:
                 curves[name] = curve
-        weights, scales = self._weigh(fitted, world)
-        if self.refit:
-            known = replace(world, histories=merge(world.histories, valid))
-            fitted = {name: part.refit(fitted[name], known) for name, part in self.parts.items()}
-        named = [dict(zip(self.parts, map(float, row), strict=True)) for row in weights]
-        return HybridScorer(fitted, weights, scales, np.array([0, *self.bounds])), {
-            "curves": curves,
-            "weights": named,
-            "bounds": [0, *self.bounds],
-        }
+        return fitted, curves
 
-    def restore(self, tensors: dict[str, Arrays], world: World) -> HybridScorer:
-        """Make the scorer from the tensors of its parts and its own, under the name `hybrid`."""
-        parts = {name: part.restore(tensors[name], world) for name, part in self.parts.items()}
-        own = tensors["hybrid"]
-        weights = np.stack([own[f"weight.{name}"] for name in parts], axis=1)
-        return HybridScorer(parts, weights, own["scales"], own["bounds"])
+    def _refit(self, fitted: dict[str, Scorer], world: World) -> dict[str, Scorer]:
+        again: dict[str, Scorer] = {}
+        for name, part in self.parts.items():
+            again[name] = part.refit(fitted[name], _world(world, again, f"{name}-again"))
+        return again
 
-    def _weigh(self, parts: dict[str, Scorer], world: World) -> tuple[Floats, Floats]:
-        """Learn weights and calibration on each user's validation item, with the history and, as a cold user, without."""
-        bounds = np.array([0, *self.bounds])
-        users = np.flatnonzero(world.target >= 0)
-        if not len(users):
-            raise DataError("split: no user has a validation item, so the hybrid's weights can't be learned; give more interactions")
-        asked, target = world.histories.pick(users), world.target[users]
-        pool = join([_pools(parts, histories, target, bounds, self.pool) for histories in (asked, emptied(asked))])
-        weights = learn(pool, len(bounds) + 1, self.prior)
-        return weights, calibrate(pool, weights)
+    def _gate(self, histories: Histories) -> Gate:
+        return Gate(np.array(self.lengths, dtype=np.int64), np.array(self.ages), int(histories.times.max(initial=-1)) + 1)
 
+    def _join(self, parts: dict[str, Scorer], asked: Histories, target: Ints) -> tuple[HybridScorer, float]:
+        """Learn weights and calibration on each judge's validation item, with the history and, as a cold user, without."""
+        say("learning the weights")
+        gate, terms = self._gate(asked), Terms.raw(parts)
+        strangers = emptied(asked.pick(np.arange(min(len(asked), COLD))))
+        raw = join([pool(terms, gate, users, target[: len(users)], self.pool) for users in (asked, strangers)])
+        terms = Terms(parts, spread(raw, terms))
+        judged = scaled(raw, terms, terms.spread)
+        found = cross_fit(judged, gate.count, self.prior, self.folds)
+        first = self._retrieval(judged, gate, len(parts))
+        ablated = {}
+        for name in parts if len(parts) > 1 else ():
+            blank = judged.without(terms.of(name))
+            own = learn(blank, gate.count, self.prior, _dropped(found.weights, terms.of(name)))
+            ablated[name] = (self._retrieval(blank, gate, len(parts), _dropped(first, terms.of(name)[:1])), own)
+        return HybridScorer(terms, gate, first, found.weights, calibrate(judged, found.weights), ablated, self.candidates), found.held_out
 
-def states(histories: Histories, bounds: Ints) -> Ints:
-    """The state of each user by the length of the history, int64 (users,): 0 is cold."""
-    return np.searchsorted(bounds, histories.lengths, side="left")
+    def _retrieval(self, judged: Pool, gate: Gate, parts: int, start: Floats | None = None) -> Floats:
+        """The weights of the parts alone, without those that only rate candidates."""
+        return learn(replace(judged, terms=judged.terms[:parts]), gate.count, self.prior, start)
 
 
-def standardise(scores: Floats) -> Floats:
-    """Shift and scale each user's scores to mean 0 and deviation 1 over the catalogue; constant scores become 0."""
-    centred = scores - scores.mean(1, keepdims=True)
-    deviation = centred.std(1, keepdims=True)
-    return centred / np.where(deviation > 1e-12, deviation, np.inf)
+def _world(world: World, fitted: dict[str, Scorer], name: str) -> World:
+    """What the part of a name may learn from: with the reasoner among the parts before it, and a checkpoint of its own."""
+    reasoner = next((part for part in fitted.values() if isinstance(part, Reasoner)), None)
+    return replace(world, reasoner=reasoner, checkpoint=world.checkpoint / name if world.checkpoint else None)
 
 
-def emptied(histories: Histories) -> Histories:
-    """The same number of users, strangers without a history."""
-    return Histories(histories.items[:0], histories.times[:0], np.zeros(len(histories) + 1, dtype=np.int64))
+def _dropped(weights: Floats, places: list[int]) -> Floats:
+    """Without some terms, each row summing to 1 again; equal weights of the others where nothing is left."""
+    kept = weights.copy()
+    kept[:, places] = 0.0
+    others = np.ones(weights.shape[1])
+    others[places] = 0.0
+    kept[kept.sum(1) == 0] = others
+    return kept / kept.sum(1, keepdims=True)
 
 
-def first_new(valid: Histories) -> Ints:
-    """Each user's first validation item, -1 for users without one: int64 (users,)."""
-    target = np.full(len(valid), -1, dtype=np.int64)
-    there = valid.lengths > 0
-    target[there] = valid.items[valid.offsets[:-1][there]]
-    return target
-
-
-def _pools(parts: dict[str, Scorer], asked: Histories, target: Ints, bounds: Ints, width: int, block: int = 256) -> Pool:
-    cuts = np.split(np.arange(len(asked)), np.arange(block, len(asked), block))
-    found = [_pool(parts, asked.pick(cut), target[cut], width) for cut in cuts]
-    return join([Pool(terms, there, states(asked.pick(cut), bounds)) for (terms, there), cut in zip(found, cuts, strict=True)])
-
-
-def _pool(parts: dict[str, Scorer], histories: Histories, target: Ints, width: int) -> tuple[Floats, Bools]:
-    """Each user's target, then the `width` best unseen items of each part; what stands a second time is not there."""
-    raw = np.stack([standardise(part.score(histories)) for part in parts.values()])
-    open_ = raw.copy()
-    open_[:, histories.users, histories.items] = -np.inf
-    width = min(width, raw.shape[2])
-    best = np.sort(np.concatenate(np.argpartition(-open_, width - 1, axis=2)[:, :, :width], axis=1), axis=1)
-    there = best != target[:, None]
-    there[:, 1:] &= best[:, 1:] != best[:, :-1]
-    there &= np.isfinite(np.take_along_axis(open_[0], best, axis=1))
-    chosen = np.concatenate([target[:, None], best], axis=1)
-    terms = np.take_along_axis(raw, chosen[None], axis=2).astype(np.float32)
-    return terms, np.concatenate([np.ones((len(target), 1), dtype=bool), there], axis=1)
+def _best(first: Floats, open_: Bools | None, count: int, also: Ints | None) -> Ints:
+    """The `count` best open items of each user, in no order, -1 where there are fewer: int64 (users, n)."""
+    scores = first if open_ is None else np.where(open_, first, -np.inf)
+    if also is not None:
+        scores = scores.copy()
+        scores[:, also] = np.inf
+    count = min(count, scores.shape[1])
+    best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    return np.where(np.isneginf(np.take_along_axis(scores, best, axis=1)), -1, best)

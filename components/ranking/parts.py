@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from components.data.histories import Histories, Ints
-from components.semantic.bert import BehaviourBERT
+from components.knowledge.graph import Knowledge
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -21,14 +21,18 @@ class World:
         histories: training events of each user.
         target: int64 (users,), each user's validation item, -1 where there is none; for early stopping alone.
         vectors: float32 (items, d), the items' vectors v_j.
-        users: the behaviour model; a part that trains it on trains a copy.
+        content: float32 (items, w), the items' content vectors; zeros for an item without content.
+        graph: the knowledge graph; its first nodes are the items.
+        reasoner: the part that reasons over it, once it is fitted.
         checkpoint: a folder that outlives a killed run.
     """
 
     histories: Histories
     target: Ints
     vectors: Floats
-    users: BehaviourBERT | None
+    content: Floats
+    graph: Knowledge | None = None
+    reasoner: "Reasoner | None" = None
     checkpoint: Path | None = None
 
     @property
@@ -46,6 +50,25 @@ class Scorer(Protocol):
 
     def tensors(self) -> Arrays:
         """Everything that was learned, by name."""
+        ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """A fitted part that also rates candidates, at a cost that forbids it for the whole catalogue."""
+
+    def rate(self, histories: Histories, candidates: Ints, z: Floats | None = None) -> tuple[Floats, Floats]:
+        """Rate candidates, int64 (users, c), given knowledge z of each pair, float (users, c, d): log-odds, float64 (users, c),
+        and the attention they rest on, float64 (users, c, 1 + n), first the user's standing taste, then the last n events."""
+        ...
+
+
+@runtime_checkable
+class Reasoner(Protocol):
+    """A fitted part that knows of a user and an item how the graph joins them."""
+
+    def pairs(self, histories: Histories, candidates: Ints) -> Floats:
+        """z_ij of each user with candidates, int64 (users, c): float32 (users, c, d)."""
         ...
 
 

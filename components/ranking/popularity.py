@@ -1,50 +1,98 @@
-"""Recency of popularity: what everyone chose lately."""
+"""Recency of popularity: what everyone chose just before the user asks."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from pydantic import PositiveFloat
 
-from components.data.histories import Histories
+from components.data.histories import Histories, Ints
 from components.ranking.parts import Arrays, Floats, Scorer, World
 from components.schema import node
 
 DAY = 86400.0
+STEPS = 256  # moments, evenly spaced over the events' time, up to which events are counted once for all who ask soon after
 
 
 @dataclass(frozen=True)
 class PopularityScorer:
-    """The same score for everyone: float64 (items,)."""
+    """Events of each item before the user asks, each halved for every `half_life` days that it is old.
 
-    counts: Floats
+    Attributes:
+        items: int32 (events,), what was chosen, in the order of time.
+        times: int64 (events,), when, seconds since 1970.
+        size: of the catalogue.
+        half_life: days.
+    """
+
+    items: np.ndarray[Any, np.dtype[np.int32]]
+    times: Ints
+    size: int
+    half_life: float
 
     def score(self, histories: Histories) -> Floats:
-        """Score the catalogue: float64 (users, items)."""
-        return np.tile(np.log1p(self.counts), (len(histories), 1))
+        """Score the catalogue: float64 (users, items). What happens at the very second of asking is not counted."""
+        asked, place = np.unique(np.minimum(histories.at, self.end), return_inverse=True)
+        if len(asked) == 1 and asked[0] == self.end:
+            return self.latest[place]
+        moment = self._moment(asked)
+        cuts = np.flatnonzero(np.diff(moment)) + 1
+        return np.concatenate([self._counts(times) for times in np.split(asked, cuts)])[place]
 
     def tensors(self) -> Arrays:
-        """The decayed counts."""
-        return {"counts": self.counts}
+        """The events."""
+        return {"items": self.items, "times": self.times}
+
+    @property
+    def end(self) -> int:
+        """The second after the last event."""
+        return int(self.times[-1]) + 1 if len(self.times) else 0
+
+    @cached_property
+    def latest(self) -> Floats:
+        """The scores after all events: float64 (1, items)."""
+        return self._counts(np.array([self.end]))
+
+    def _moment(self, asked: Ints) -> Ints:
+        """The last of the moments before each time of asking; of the time alone, so that others who ask don't show in the score."""
+        start = int(self.times[0]) if len(self.times) else 0
+        step = max(1, (self.end - start) // STEPS)
+        return start + (asked - start) // step * step
+
+    def _counts(self, asked: Ints) -> Floats:
+        """Count for ascending times that share a moment: float64 (times, items)."""
+        moment = self._moment(asked[:1])
+        first = int(np.searchsorted(self.times, moment[0]))
+        base = np.bincount(self.items[:first], self._faded(np.arange(first), moment), minlength=self.size)
+        newer = np.maximum(np.searchsorted(self.times, asked) - first, 0)
+        rows = np.repeat(np.arange(len(asked)), newer)
+        events = first + np.arange(len(rows)) - np.repeat(np.cumsum(newer) - newer, newer)
+        weights = self._faded(events, asked[rows])
+        counts = sp.csr_matrix((weights, (rows, self.items[events])), shape=(len(asked), self.size)).toarray()
+        return counts + base * 0.5 ** ((asked - moment) / DAY / self.half_life)[:, None]
+
+    def _faded(self, events: Ints, asked: Ints) -> Floats:
+        return 0.5 ** ((asked - self.times[events]) / DAY / self.half_life)
 
 
 @node
 class Popularity:
-    """Events per item, each halved for every `half_life` days that it lies before the last event of all."""
+    """What is popular when the user asks; where the source has no times, over all time. `half_life` in days."""
 
     half_life: PositiveFloat = 90.0
 
     def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
-        """Count."""
-        histories = world.histories
-        age = histories.times.max(initial=0) - histories.times
-        weights = 0.5 ** (age / DAY / self.half_life)
-        counts: Floats = np.bincount(histories.items, weights, minlength=world.items).astype(np.float64)
-        return PopularityScorer(counts), []
+        """Lay the events in the order of time."""
+        order = np.argsort(world.histories.times, kind="stable")
+        items = world.histories.items[order].astype(np.int32)
+        return PopularityScorer(items, world.histories.times[order], world.items, self.half_life), []
 
     def refit(self, scorer: Scorer, world: World) -> Scorer:
-        """Count again."""
+        """Take in the validation events."""
         return self.fit(world, 0)[0]
 
     def restore(self, tensors: Arrays, world: World) -> Scorer:
-        """Make the scorer from its counts."""
-        return PopularityScorer(tensors["counts"])
+        """Make the scorer from its events."""
+        return PopularityScorer(tensors["items"], tensors["times"], world.items, self.half_life)

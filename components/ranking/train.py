@@ -6,21 +6,23 @@ import numpy as np
 
 from components import artifacts, nodes
 from components.data.histories import load
+from components.knowledge.graph import Knowledge
 from components.ranking.hybrid import Hybrid
 from components.ranking.parts import World
-from components.semantic import bert
 from components.stage import run
 
 
 def main(*, ranker: Hybrid, tables: Path, split: Path, pretrain: Path, align: Path, out: Path, seed: int, checkpoint: Path) -> None:
     """Write each part's tensors, the hybrid's, and `train.json` (curves, weights, what it was fitted on)."""
     dataset = load(tables, split)
-    vectors = artifacts.read_tensors(align / "items.safetensors")["vectors"]
-    content = artifacts.read_tensors(pretrain / "items.safetensors")["content"]
-    users = bert.restore(
-        artifacts.read_tensors(pretrain / "behaviour.safetensors"), artifacts.read_json(pretrain / "behaviour.json"), content
+    world = World(
+        histories=dataset.train,
+        target=np.full(len(dataset.users), -1),
+        vectors=artifacts.read_tensors(align / "items.safetensors")["vectors"],
+        content=artifacts.read_tensors(pretrain / "items.safetensors")["content"],
+        graph=Knowledge(artifacts.read_table(align / "nodes.parquet"), artifacts.read_table(align / "edges.parquet"), {}),
+        checkpoint=checkpoint,
     )
-    world = World(dataset.train, np.full(len(dataset.users), -1), vectors, users, checkpoint)
     scorer, about = ranker.fit(world, dataset.valid, seed)
     with artifacts.folder(out) as aside:
         for name, part in [*scorer.parts.items(), ("hybrid", scorer)]:

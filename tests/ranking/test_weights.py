@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.ranking.weights import Pool, ascend, calibrate, gains, learn
+from components.ranking.weights import Pool, ascend, calibrate, cross_fit, gains, learn
 
 
 def pool(users: int = 600, candidates: int = 40, seed: int = 0) -> Pool:
@@ -56,3 +56,12 @@ def test_chances_are_calibrated() -> None:
     wanted = np.zeros(chance.shape, dtype=bool)
     wanted[:, 0] = True
     assert abs(wanted[likely].mean() - chance[likely].mean()) < 0.08
+
+
+def test_held_out_gain_does_not_flatter_noise() -> None:
+    draw = np.random.default_rng(3)
+    noise = Pool(draw.normal(size=(6, 200, 40)).astype(np.float32), np.ones((200, 40), dtype=bool), np.ones(200, dtype=np.int64))
+    fitted_to = gains(noise, learn(noise, 2, prior=0.0)[1]).mean()
+    found = cross_fit(noise, 2, prior=0.0, folds=4)
+    assert found.held_out < fitted_to
+    np.testing.assert_allclose(found.weights.sum(1), 1.0)

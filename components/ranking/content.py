@@ -1,0 +1,81 @@
+"""Content similarity: how far the content of an item goes with the content of the history; cold items have it as well."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import PositiveFloat
+
+from components.data.histories import Histories
+from components.ranking.linear import decayed
+from components.ranking.parts import Arrays, Floats, Scorer, World
+from components.schema import node
+
+
+@dataclass(frozen=True)
+class ContentScorer:
+    """Scores are x F M Fᵀ with the decayed history x.
+
+    Attributes:
+        features: float64 (items, d), centred content vectors F of length 1, or 0 for an item without content.
+        metric: float64 (d, d), M.
+        decay: an event's weight falls by e for every `decay` later events.
+    """
+
+    features: Floats
+    metric: Floats
+    decay: float
+
+    def score(self, histories: Histories) -> Floats:
+        """Score the catalogue: float64 (users, items)."""
+        past = decayed(histories, len(self.features), self.decay)
+        return (past @ self.features) @ self.metric @ self.features.T
+
+    def tensors(self) -> Arrays:
+        """The features and the metric."""
+        return {"features": self.features.astype(np.float32), "metric": self.metric.astype(np.float32)}
+
+
+@node
+class ContentLinear:
+    """A linear autoencoder on content: each history X predicted from the content of its items F, in closed form.
+
+    Minimises ‖X F - X F M FᵀF‖² with M shrunk on both sides; `ridge` is relative to the mean eigenvalue of either Gram matrix.
+    With a large one M tends to a multiple of the identity in effect: plain cosine of centred vectors, summed over the history.
+    """
+
+    ridge: PositiveFloat = 1.0
+    decay: PositiveFloat = 30.0
+
+    def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
+        """Solve M = (FᵀXᵀXF + λ₁)⁻¹ FᵀXᵀXF (FᵀF + λ₂)⁻¹ over the items that someone chose."""
+        events = decayed(world.histories, world.items, float("inf"))
+        events.data[:] = 1.0
+        warm = np.unique(world.histories.items)
+        features = _centred(world.content.astype(np.float64), warm)
+        profile = events @ features
+        behind, ahead = profile.T @ profile, features[warm].T @ features[warm]
+        metric = np.linalg.solve(_ridged(behind, self.ridge), behind) @ np.linalg.inv(_ridged(ahead, self.ridge))
+        return self.restore({"features": features.astype(np.float32), "metric": metric.astype(np.float32)}, world), []
+
+    def refit(self, scorer: Scorer, world: World) -> Scorer:
+        """Solve again."""
+        return self.fit(world, 0)[0]
+
+    def restore(self, tensors: Arrays, world: World) -> Scorer:
+        """Make the scorer from its tensors."""
+        return ContentScorer(tensors["features"].astype(np.float64), tensors["metric"].astype(np.float64), self.decay)
+
+
+def _centred(content: Floats, warm: np.ndarray) -> Floats:
+    """Subtract the mean over the items that have content and were chosen, and scale to length 1; without content stay 0."""
+    there = np.linalg.norm(content, axis=1) > 0
+    known = warm[there[warm]]
+    centre = content[known].mean(0) if len(known) else np.zeros(content.shape[1])
+    moved = np.where(there[:, None], content - centre, 0.0)
+    length = np.linalg.norm(moved, axis=1, keepdims=True)
+    return moved / np.where(length > 1e-9, length, np.inf)
+
+
+def _ridged(gram: Floats, ridge: float) -> Floats:
+    mean = np.trace(gram) / len(gram) or 1.0
+    return gram + ridge * mean * np.eye(len(gram))

@@ -1,0 +1,81 @@
+"""The terms of the hybrid's score: what each part says of the whole catalogue, and what parts that rerank say of candidates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.data.histories import Histories, Ints
+from components.ranking.parts import Floats, Reasoner, Reranker, Scorer
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The fitted parts of a hybrid, and the scale of those that rerank.
+
+    Attributes:
+        parts: by name.
+        spread: float64 (rerankers, 2), mean and deviation of their log-odds.
+    """
+
+    parts: dict[str, Scorer]
+    spread: Floats
+
+    @classmethod
+    def raw(cls, parts: dict[str, Scorer]) -> "Terms":
+        """Terms whose log-odds are left as they are."""
+        count = sum(isinstance(part, Reranker) for part in parts.values())
+        return cls(parts, np.tile([0.0, 1.0], (count, 1)))
+
+    @property
+    def rerankers(self) -> dict[str, Reranker]:
+        """The parts that also rate candidates."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, Reranker)}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the terms: the parts, then the heads of those that rerank."""
+        return [*self.parts, *map(head, self.rerankers)]
+
+    def of(self, part: str) -> list[int]:
+        """The places of a part's terms."""
+        return [place for place, name in enumerate(self.names) if name in (part, head(part))]
+
+    def standard(self, histories: Histories) -> list[Floats]:
+        """Each part's scores with mean 0 and deviation 1 over the catalogue: float32 (users, items) each."""
+        return [standardise(part.score(histories)) for part in self.parts.values()]
+
+    def at(self, histories: Histories, candidates: Ints, standard: Sequence[Floats]) -> Floats:
+        """All terms of candidates, int64 (users, c): float64 (terms, users, c)."""
+        found = [np.take_along_axis(values, candidates, axis=1).astype(np.float64) for values in standard]
+        if self.rerankers:
+            z = self._pairs(histories, candidates)
+            for (mean, deviation), part in zip(self.spread, self.rerankers.values(), strict=True):
+                found.append((part.rate(histories, candidates, z)[0] - mean) / deviation)
+        return np.stack(found)
+
+    def attention(self, histories: Histories, candidates: Ints) -> Floats | None:
+        """The attention that the first part that reranks pays, float64 (users, c, 1 + n), as its `rate` says; None without one."""
+        part = next(iter(self.rerankers.values()), None)
+        return None if part is None else part.rate(histories, candidates, self._pairs(histories, candidates))[1]
+
+    def _pairs(self, histories: Histories, candidates: Ints) -> Floats | None:
+        reasoner = next((part for part in self.parts.values() if isinstance(part, Reasoner)), None)
+        return None if reasoner is None else reasoner.pairs(histories, candidates)
+
+
+def head(part: str) -> str:
+    """The name of the term that a part's head adds."""
+    return f"{part} head"
+
+
+def standardise(scores: Floats) -> Floats:
+    """Shift and scale each user's scores to mean 0 and deviation 1 over the catalogue, float32; constant scores become 0."""
+    centred = scores - scores.mean(1, keepdims=True)
+    deviation = centred.std(1, keepdims=True)
+    return (centred / np.where(deviation > 1e-12, deviation, np.inf)).astype(np.float32)
+
+
+def rounded(scores: Floats) -> Floats:
+    """Round to float32's precision, so that a score does not tell what batch it was computed in: float64."""
+    return scores.astype(np.float32).astype(np.float64)
