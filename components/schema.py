@@ -105,6 +105,10 @@ class Recommendation(Message):
     reason: str
     attention: list[Attention]
     paths: list[Path]
+    rules: list[str] = Field(
+        default_factory=list,
+        description="names of the business rules that raised, lowered or placed the item, or let it stand in for another",
+    )
 
 
 class Answer(Message):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from components.schema import Filters, Message, Neighbour
 
@@ -11,6 +11,7 @@ Values = Annotated[list[Id], Field(max_length=1000)]
 Conditions = Annotated[dict[Id, Values], Field(max_length=32)]
 Count = Annotated[int, Field(ge=1, le=100, description="how many items to answer with")]
 History = Annotated[list[Id], Field(max_length=1000, description="item ids, oldest first, in place of a user")]
+Moment = Annotated[AwareDatetime, Field(strict=False, description="when the user asks, with a time zone; now if not given")]
 
 STRICT = ConfigDict(strict=True)
 
@@ -34,6 +35,7 @@ class RecommendRequest(Message):
     history: History | None = None
     k: Count = 10
     filters: Bounds | None = None
+    at: Moment | None = None
 
 
 class SimilarRequest(Message):
@@ -53,6 +55,7 @@ class ExplainRequest(Message):
     item_id: Id
     user_id: Id | None = None
     history: History | None = None
+    at: Moment | None = None
 
 
 class Similar(Message):

@@ -75,7 +75,7 @@ class Zhijian:
     @answering
     def recommend(self, request: RecommendRequest, /) -> Answer:
         """Recommend items to a user, or to whoever has this history."""
-        return self.recommender.recommend(request.user_id, request.history, request.k, request.filters)
+        return self.recommender.recommend(request.user_id, request.history, request.k, request.filters, request.at)
 
     @bentoml.api(route="/similar")
     @answering
@@ -88,7 +88,7 @@ class Zhijian:
     @answering
     def explain(self, request: ExplainRequest, /) -> Explanation:
         """Say why an item gets its score."""
-        return self.recommender.explain(request.item_id, request.user_id, request.history)
+        return self.recommender.explain(request.item_id, request.user_id, request.history, request.at)
 
 
 Zhijian.add_asgi_middleware(Guard, schemas=SCHEMAS, limits=Limits.read())  # pyright: ignore[reportArgumentType]

@@ -48,13 +48,17 @@ class Catalogue:
         found = [self.index[item] for item in ids if item in self.index]
         return np.array(found, dtype=np.int64), [item for item in ids if item not in self.index]
 
-    def allowed(self, filters: Filters) -> Mask:
-        """Which items meet the filters: bool (items,); raises RequestError for an attribute or item that there is not."""
+    def allowed(self, filters: Filters, where: str = "filters.include") -> Mask:
+        """Which items meet the filters: bool (items,); raises RequestError for an attribute or item that there is not.
+
+        Args:
+            where: how the caller calls `filters.include`; errors name it so.
+        """
         mask = np.ones(len(self.ids), dtype=bool)
         for name, values in filters.include.items():
-            mask &= self._having(f"filters.include.{name}", name, values)
+            mask &= self._with(f"{where}.{name}", name, values)
         for name, values in filters.exclude.items():
-            mask &= ~self._having(f"filters.exclude.{name}", name, values)
+            mask &= ~self._with(f"filters.exclude.{name}", name, values)
         if filters.items is not None:
             chosen, unknown = self.known(filters.items)
             if unknown:
@@ -64,11 +68,15 @@ class Catalogue:
             mask &= only
         return mask
 
-    def _having(self, field: str, name: str, values: list[str]) -> Mask:
+    def having(self, field: str, name: str) -> pl.DataFrame:
+        """The facts of one attribute; raises RequestError that names the caller's field when there is no such attribute."""
         named = self.facts.filter(pl.col("name") == name)
         if named.is_empty():
             there = ", ".join(self.facts["name"].unique().sort())
             raise RequestError(field, f"no attribute {name!r}; the catalogue has: {there}")
+        return named
+
+    def _with(self, field: str, name: str, values: list[str]) -> Mask:
         mask = np.zeros(len(self.ids), dtype=bool)
-        mask[named.filter(pl.col("value").is_in(values))["item"].to_numpy()] = True
+        mask[self.having(field, name).filter(pl.col("value").is_in(values))["item"].to_numpy()] = True
         return mask

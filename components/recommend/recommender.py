@@ -1,7 +1,8 @@
 """The one way from a bundle to recommendations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,21 +11,25 @@ import numpy as np
 import polars as pl
 
 from components import artifacts, nodes
-from components.data.histories import Histories, Ints
+from components.data.histories import NOW, Histories, Ints
 from components.errors import RequestError
+from components.knowledge.graph import Knowledge
 from components.knowledge.paths import Paths
-from components.ranking.attention import AttentionScorer
 from components.ranking.hybrid import Hybrid, HybridScorer
 from components.ranking.parts import Floats, World
+from components.ranking.terms import rounded
 from components.recommend.catalogue import Catalogue, Mask
-from components.recommend.explain import reason
-from components.recommend.retrieval import top
-from components.schema import Answer, Attention, Edge, Explanation, Filters, Neighbour, Recommendation
-from components.schema import Path as Chain
-from components.semantic import bert
+from components.recommend.explain import Evidence
+from components.recommend.policy import Lists, Policy, Reranking, joined
+from components.recommend.retrieval import Faiss, directions, restore, top
+from components.schema import Answer, Edge, Explanation, Filters, Neighbour
 
 MOST = 100  # recommendations per request
-SHOWN = 5  # items of the history, and paths, shown as evidence
+SPARE = 16  # more neighbours than asked for, so that what rounding makes equal goes by index
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,9 @@ class Recommender:
         vectors: float32 (items, d), the items' vectors v_j.
         content: float32 (items, w), the items' content vectors.
         edges: the graph's edges as people read them; an edge's id is its place.
+        reranking: rules and diversity.
+        index: finds items by the cosine of their vectors; a small catalogue needs none.
+        clock: tells which rules are in force; an evaluation gives a fixed time, so that it can be repeated.
     """
 
     bundle: str
@@ -51,6 +59,9 @@ class Recommender:
     edges: list[Edge]
     vectors: Floats
     content: Floats
+    reranking: Reranking
+    index: Faiss | None = None
+    clock: Callable[[], datetime] = _now
     block: int = 256
 
     @classmethod
@@ -64,18 +75,27 @@ class Recommender:
         events = artifacts.read_tensors(folder / "histories.safetensors")
         vectors = artifacts.read_tensors(folder / "vectors.safetensors")
         histories = Histories(**events, who=np.arange(len(ids)))
+        catalogue = Catalogue(items)
         return cls(
             bundle=manifest["id"],
             about=manifest["about"],
-            catalogue=Catalogue(items),
+            catalogue=catalogue,
             users={user: place for place, user in enumerate(ids)},
             histories=histories,
-            scorer=_scorer(folder, histories, vectors["vectors"], vectors["content"]),
+            scorer=_scorer(
+                folder, World(histories, np.full(len(ids), -1), vectors["vectors"], vectors["content"], Knowledge(graph, edges, {}))
+            ),
             paths=Paths.build(graph, edges),
             edges=_named(graph, edges),
             vectors=vectors["vectors"],
             content=vectors["content"],
+            reranking=_policy(folder).settle(catalogue, vectors["content"]),
+            index=_index(folder, vectors["vectors"]),
         )
+
+    def under(self, policy: Policy) -> "Recommender":
+        """The same bundle under other rules or another diversity; raises ConfigError for a rule that does not fit the catalogue."""
+        return replace(self, reranking=policy.settle(self.catalogue, self.content))
 
     @cached_property
     def popularity(self) -> Ints:
@@ -93,141 +113,176 @@ class Recommender:
         history: Sequence[str] | None = None,
         k: int = 10,
         filters: Filters | None = None,
+        at: datetime | None = None,
     ) -> Answer:
         """Recommend k items to a known user, or to anyone with a history (oldest first).
 
         Who is unknown, or has no known item in the history, gets what is popular; the answer's `source` says so.
 
+        Args:
+            at: when the user asks, now if None: events of others from then on are not counted, and rules are those of then.
+
         Raises:
-            RequestError: k is not within 1 to 100, both or neither of user and history are given, or a filter is wrong.
+            RequestError: k is not within 1 to 100, both or neither of user and history are given, a filter is wrong, or `at`
+                has no time zone.
         """
         if not 1 <= k <= MOST:
             raise RequestError("k", f"must be from 1 to {MOST}, got {k}")
-        asked, unknown = self._asked(user, history)
-        chosen = filters or Filters()
-        terms = self.scorer.terms(asked)
-        open_ = _open(rounded(terms.sum(0)), asked, seen=chosen.seen, allowed=self.catalogue.allowed(chosen))
-        best = top(open_, k)[0]
-        items = self._evidence(asked, best[np.isfinite(open_[0, best])], terms)
+        asked, unknown = self._asked(user, history, at)
+        items, terms, lists = self._listed(asked, self._open(asked, filters), k, self._in_force(at))
+        there = items[0] >= 0
+        rules = lists.rules(0) if lists else [[] for _ in items[0, there]]
+        shown = self._evidence.of(asked, items[0, there], terms[:, 0, there], self._chances(asked, terms)[0, there], rules)
         source = "hybrid" if len(asked.items) else "popularity"
-        return Answer(bundle=self.bundle, source=source, user_id=user, unknown=unknown, items=items)
+        return Answer(bundle=self.bundle, source=source, user_id=user, unknown=unknown, items=shown)
 
-    def batch(self, users: Sequence[str], k: int) -> pl.DataFrame:
-        """Recommend to many users: user_id, item_id, rank, score; the same items and scores as one by one."""
-        asked = [self.users.get(user, -1) for user in users]
-        frames = [self._block(users, np.array(asked), start, k) for start in range(0, len(users), self.block)]
+    def batch(self, users: Sequence[str], k: int, at: Ints | None = None) -> pl.DataFrame:
+        """Recommend to many users: user_id, item_id, rank, score; the same items and scores as one by one.
+
+        Args:
+            at: int64 (users,), when each asks, seconds since 1970; now if None. Rules are those of now.
+        """
         schema = {"user_id": pl.String, "item_id": pl.String, "rank": pl.Int64, "score": pl.Float64}
+        reranking = self._in_force()
+        when = np.full(len(users), NOW) if at is None else at
+        cuts = [slice(start, start + self.block) for start in range(0, len(users), self.block)]
+        frames = [self._frame(users[cut], when[cut], k, reranking) for cut in cuts]
         return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+
+    def candidates(self, users: Sequence[str], at: Ints | None = None) -> tuple[Ints, Floats]:
+        """Give what rules and diversity choose from: items, int64 (users, n), best first, -1 where there are no more; scores, float64."""
+        depth = min(self.reranking.policy.candidates, len(self.items))
+        items, scores = np.empty((len(users), depth), dtype=np.int64), np.empty((len(users), depth))
+        when = np.full(len(users), NOW) if at is None else at
+        for start in range(0, len(users), self.block):
+            cut = slice(start, start + self.block)
+            asked = self._known(users[cut], when[cut])
+            items[cut], terms = self._ranked(asked, self._open(asked), depth)
+            scores[cut] = rounded(terms.sum(0))
+        return items, scores
 
     def similar(self, item: str, k: int = 10) -> list[Neighbour]:
         """Find the k items whose vectors have the highest cosine with this one's; raises RequestError for an unknown item."""
         if not 1 <= k <= MOST:
             raise RequestError("k", f"must be from 1 to {MOST}, got {k}")
         place = self._place(item)
-        cosines = np.round(self._directions @ self._directions[place], 6)
-        cosines[place] = -np.inf
-        best = top(cosines[None], min(k, len(cosines) - 1))[0]
+        near = self._near(place, k)
+        cosines = np.round(self._directions[near] @ self._directions[place], 6)
+        best = top(cosines[None], k)[0]
         ids, titles = self.catalogue.ids, self.catalogue.titles
-        return [Neighbour(rank=n, item_id=ids[i], title=titles[i], score=float(cosines[i])) for n, i in enumerate(best, 1)]
+        return [Neighbour(rank=n, item_id=ids[near[i]], title=titles[near[i]], score=float(cosines[i])) for n, i in enumerate(best, 1)]
 
-    def explain(self, item: str, user: str | None = None, history: Sequence[str] | None = None) -> Explanation:
-        """Explain the score of any item for a user or a history; its rank is that among all unseen items and itself."""
+    def explain(self, item: str, user: str | None = None, history: Sequence[str] | None = None, at: datetime | None = None) -> Explanation:
+        """Explain the score of any item for a user or a history; its rank is the hybrid's, among the open candidates and itself."""
         place = self._place(item)
-        asked, unknown = self._asked(user, history)
-        terms = self.scorer.terms(asked)
-        scores = rounded(terms.sum(0))
-        rank = 1 + int((_open(scores, asked)[0] > scores[0, place]).sum())
-        found = self._evidence(asked, np.array([place]), terms)[0]
-        return Explanation(bundle=self.bundle, item=found.model_copy(update={"rank": rank}), unknown=unknown)
+        asked, unknown = self._asked(user, history, at)
+        items, terms = self._ranked(asked, self._open(asked), self.reranking.policy.candidates, np.array([place]), closed=True)
+        rank = int(np.flatnonzero(items[0] == place)[0])
+        added = terms[:, :, [rank]]
+        about = [self._in_force(at).about(place)]
+        [found] = self._evidence.of(asked, np.array([place]), added[:, 0], self._chances(asked, added)[0], about)
+        return Explanation(bundle=self.bundle, item=found.model_copy(update={"rank": rank + 1}), unknown=unknown)
 
     @cached_property
     def _directions(self) -> Floats:
-        vectors = self.vectors.astype(np.float64)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return directions(self.vectors)
+
+    @cached_property
+    def _evidence(self) -> Evidence:
+        return Evidence(self.catalogue, self.scorer, self.paths, self.edges)
 
     def _place(self, item: str) -> int:
         if item not in self.catalogue.index:
             raise RequestError("item_id", f"no item {item!r} in the catalogue")
         return self.catalogue.index[item]
 
-    def _asked(self, user: str | None, history: Sequence[str] | None) -> tuple[Histories, list[str]]:
+    def _near(self, place: int, k: int) -> Ints:
+        """Items other than this that may be among its k nearest, ascending."""
+        if self.index is None:
+            return np.delete(np.arange(len(self.items)), place)
+        found = np.sort(self.index.search(self._directions[[place]], k + 1 + SPARE)[0][0])
+        return found[(found >= 0) & (found != place)]
+
+    def _asked(self, user: str | None, history: Sequence[str] | None, at: datetime | None) -> tuple[Histories, list[str]]:
         if (user is None) == (history is None):
             raise RequestError("user_id", "give either a user_id or a history")
+        if at is not None and at.tzinfo is None:
+            raise RequestError("at", f"{at.isoformat()} has no time zone; write it as in {at.isoformat()}Z")
+        when = np.array([NOW if at is None else int(at.timestamp())])
         if user is not None and user in self.users:
-            return self.histories.pick(np.array([self.users[user]])), []
+            return replace(self.histories.pick(np.array([self.users[user]])), at=when), []
         items, unknown = self.catalogue.known(list(history or []))
-        return Histories(items, np.arange(len(items)), np.array([0, len(items)])), unknown if user is None else [user]
+        just = np.full(len(items), min(when[0], self.scorer.gate.end))  # a history without times is taken to be fresh
+        return Histories(items, just, np.array([0, len(items)]), at=when), unknown if user is None else [user]
 
-    def _block(self, users: Sequence[str], asked: Ints, start: int, k: int) -> pl.DataFrame:
-        chosen = asked[start : start + self.block]
-        histories = _strangers(self.histories, chosen)
-        open_ = _open(rounded(self.scorer.score(histories)), histories)
-        best = top(open_, k)
-        values = np.take_along_axis(open_, best, axis=1)
-        there = np.isfinite(values)
-        chances = rounded(self.scorer.probability(histories, np.where(there, values, 0.0)))
-        names = np.array(users[start : start + self.block], dtype=object)
-        ranks = np.broadcast_to(np.arange(1, best.shape[1] + 1), best.shape)
-        ids = np.array(self.items, dtype=object)[best[there]]
-        columns = {"user_id": np.repeat(names, there.sum(1)), "item_id": ids, "rank": ranks[there], "score": chances[there]}
+    def _known(self, users: Sequence[str], at: Ints) -> Histories:
+        """Histories of users who ask at given times, empty for a stranger."""
+        histories = self.histories
+        padded = replace(histories, offsets=np.append(histories.offsets, histories.offsets[-1]), who=np.append(histories.who, -1))
+        return replace(padded.pick(np.array([self.users.get(user, len(histories)) for user in users], dtype=np.int64)), at=at)
+
+    def _open(self, asked: Histories, filters: Filters | None = None) -> Mask:
+        """What may be recommended by the seen rule and the filters: bool (users, items)."""
+        chosen = filters or Filters()
+        mask = np.repeat(self.catalogue.allowed(chosen)[None], len(asked), axis=0)
+        if not chosen.seen:
+            mask[asked.users, asked.items] = False
+        return mask
+
+    def _in_force(self, at: datetime | None = None) -> Reranking:
+        return self.reranking.at(at or self.clock())
+
+    def _listed(self, asked: Histories, open_: Mask, k: int, reranking: Reranking) -> tuple[Ints, Floats, Lists | None]:
+        """The hybrid's best of what is open; where there are rules or a diversity, what these make of the candidates.
+
+        Items, int64 (users, k), -1 where a list has ended; their terms, float64 (parts, users, k); what rules and diversity did.
+        """
+        open_ = open_ & reranking.open()
+        depth = reranking.depth(k)
+        items, terms = self._ranked(asked, open_, depth, reranking.pinned())
+        if reranking.idle:
+            return items, terms, None
+        for mask, least in reranking.wanted():
+            more, added = self._ranked(asked, open_ & mask, least)
+            items, terms = joined(items, more), np.concatenate([terms, added], axis=2)
+        lists = reranking.order(items, rounded(terms.sum(0)), depth, k)
+        places = np.maximum(lists.places, 0)
+        shown = np.where(lists.places >= 0, np.take_along_axis(items, places, axis=1), -1)
+        return shown, np.take_along_axis(terms, places[None], axis=2), lists
+
+    def _ranked(self, asked: Histories, open_: Mask, depth: int, also: Ints | None = None, *, closed: bool = False) -> tuple[Ints, Floats]:
+        """The hybrid's best open items, and those of `also`, with `closed` even if they are not open.
+
+        Items, int64 (users, n), best first; -1 where there is none; what is in place `depth` or after is of `also`. What each
+        term adds to their scores, float64 (terms, users, n).
+        """
+        if also is None or not len(also):
+            return self.scorer.rank(asked, open_, depth)
+        items, terms = self.scorer.rank(asked, open_, max(depth, self.scorer.candidates) + len(also), also)
+        extra = np.isin(items, also)
+        beyond = np.cumsum(items >= 0, axis=1) > depth
+        keep = (~beyond | extra) & (closed | np.take_along_axis(open_, np.maximum(items, 0), axis=1))
+        return np.where(keep, items, -1), terms
+
+    def _chances(self, asked: Histories, terms: Floats) -> Floats:
+        return rounded(self.scorer.probability(asked, rounded(terms.sum(0))))
+
+    def _frame(self, users: Sequence[str], at: Ints, k: int, reranking: Reranking) -> pl.DataFrame:
+        asked = self._known(users, at)
+        items, terms, _ = self._listed(asked, self._open(asked), k, reranking)
+        there = items >= 0
+        ranks = np.broadcast_to(np.arange(1, there.shape[1] + 1), there.shape)
+        columns = {
+            "user_id": np.repeat(np.array(users, dtype=object), there.sum(1)),
+            "item_id": self._names[items[there]],
+            "rank": ranks[there],
+            "score": self._chances(asked, terms)[there],
+        }
         return pl.DataFrame(columns, schema_overrides={"user_id": pl.String, "item_id": pl.String})
 
-    def _evidence(self, asked: Histories, best: Ints, terms: Floats) -> list[Recommendation]:
-        chances = rounded(self.scorer.probability(asked, rounded(terms.sum(0))))[0]
-        shares, paths = self._attention(asked, best), self._chains(asked, best)
-        names = list(self.scorer.parts)
-        return [
-            Recommendation(
-                rank=rank,
-                item_id=self.catalogue.ids[item],
-                title=self.catalogue.titles[item],
-                score=float(chances[item]),
-                parts=dict(zip(names, map(float, terms[:, 0, item]), strict=True)),
-                reason=reason(chains, shown),
-                attention=shown,
-                paths=chains,
-            )
-            for rank, (item, shown, chains) in enumerate(zip(best, shares, paths, strict=True), 1)
-        ]
-
-    def _attention(self, asked: Histories, best: Ints) -> list[list[Attention]]:
-        part = next((part for part in self.scorer.parts.values() if isinstance(part, AttentionScorer)), None)
-        if part is None or not len(asked.items) or not len(best):
-            return [[] for _ in best]
-        shares = np.round(part.attention(asked, best)[:, 1:], 6)
-        recent = asked.items[-shares.shape[1] :]
-        return [self._shown(recent, row) for row in shares]
-
-    def _shown(self, items: Ints, shares: Floats) -> list[Attention]:
-        ids, titles = self.catalogue.ids, self.catalogue.titles
-        order = np.argsort(-shares, kind="stable")[:SHOWN]
-        return [Attention(item_id=ids[items[i]], title=titles[items[i]], weight=float(shares[i])) for i in order]
-
-    def _chains(self, asked: Histories, best: Ints) -> list[list[Chain]]:
-        found = self.paths.between(np.unique(asked.items), best, SHOWN)
-        titles = self.catalogue.titles
-        return [
-            [
-                Chain(source=titles[source], edges=[self.edges[edge] for edge in edges], weight=round(float(weight), 6))
-                for source, edges, weight in chains
-            ]
-            for chains in found
-        ]
-
-
-def rounded(scores: Floats) -> Floats:
-    """Round to float32's precision, so that a score does not tell what batch it was computed in: float64."""
-    return scores.astype(np.float32).astype(np.float64)
-
-
-def _open(scores: Floats, asked: Histories, *, seen: bool = False, allowed: Mask | None = None) -> Floats:
-    """Put -inf where an item may not be recommended."""
-    scores = scores.copy()
-    if not seen:
-        scores[asked.users, asked.items] = -np.inf
-    if allowed is not None:
-        scores[:, ~allowed] = -np.inf
-    return scores
+    @cached_property
+    def _names(self) -> np.ndarray[Any, Any]:
+        return np.array(self.items, dtype=object)
 
 
 def _named(graph: pl.DataFrame, edges: pl.DataFrame) -> list[Edge]:
@@ -236,16 +291,20 @@ def _named(graph: pl.DataFrame, edges: pl.DataFrame) -> list[Edge]:
     return [Edge(**row) for row in pl.DataFrame(columns).iter_rows(named=True)]
 
 
-def _strangers(histories: Histories, chosen: Ints) -> Histories:
-    """Pick users; -1 stands for a stranger with an empty history."""
-    padded = replace(histories, offsets=np.append(histories.offsets, histories.offsets[-1]), who=np.append(histories.who, -1))
-    return padded.pick(np.where(chosen < 0, len(histories), chosen))
+def _policy(folder: Path) -> Policy:
+    policy = nodes.build(artifacts.read_json(folder / "policy.json"), "policy")
+    assert isinstance(policy, Policy)
+    return policy
 
 
-def _scorer(folder: Path, histories: Histories, vectors: Floats, content: Floats) -> HybridScorer:
+def _index(folder: Path, vectors: Floats) -> Faiss | None:
+    """The bundle's index; a bundle of a small catalogue has none."""
+    path = folder / "index.safetensors"
+    return restore(artifacts.read_tensors(path), directions(vectors)) if path.exists() else None
+
+
+def _scorer(folder: Path, world: World) -> HybridScorer:
     ranker = nodes.build(artifacts.read_json(folder / "ranker.json"), "ranker")
     assert isinstance(ranker, Hybrid)
-    users = bert.restore(artifacts.read_tensors(folder / "behaviour.safetensors"), artifacts.read_json(folder / "behaviour.json"), content)
-    world = World(histories, np.full(len(histories), -1), vectors, users)
     names = [*ranker.parts, "hybrid"]
     return ranker.restore({name: artifacts.read_tensors(folder / f"{name}.safetensors") for name in names}, world)

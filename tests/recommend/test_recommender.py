@@ -1,15 +1,21 @@
 """What a bundle promises: behaviour on a made-up world whose structure is known."""
 
 import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from components import artifacts
-from components.errors import BundleError, RequestError
+from components import artifacts, nodes
+from components.errors import BundleError, ConfigError, RequestError
 from components.recommend import Recommender
+from components.recommend.diversity import DPP, MMR
+from components.recommend.policy import Policy
+from components.recommend.retrieval import HNSW, Faiss, Retrieval, directions
+from components.recommend.rules import Boost, Bury, Cap, Pin, Quota, Rule, Stock
 from components.schema import Filters
 
 
@@ -175,3 +181,106 @@ def test_a_missing_or_added_file_is_refused(bundle: Path, tmp_path: Path) -> Non
         Recommender.load(copy)
     with pytest.raises(BundleError, match="no manifest"):
         Recommender.load(tmp_path / "nothing")
+
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+RULES = [
+    Pin(name="pinned", items=["i010", "i011"], position=2),
+    Boost(name="raised", where={"director": ["Director 3"]}, plus=0.3),
+    Bury(name="buried", where={"director": ["Director 5"]}),
+    Stock(name="sold out", items=["i020", "i021"]),
+    Cap(name="few of a genre", each="category", most=4, within=8),
+    Quota(name="some drama", where={"category": ["Drama"]}, least=2, within=6),
+    Pin(name="over", items=["i000"], until="2026-11-24"),
+]
+
+
+@pytest.mark.parametrize("diversity", [None, MMR(trade=0.3), DPP(trade=0.3)])
+@pytest.mark.parametrize("rules", [[], RULES])
+def test_batch_is_one_by_one_under_rules_and_diversity(recommender: Recommender, rules: list[Rule], diversity: MMR | DPP | None) -> None:
+    ruled = replace(recommender.under(Policy(candidates=30, diversity=diversity, rules=rules)), clock=lambda: NOW, block=40)
+    users = [*recommender.users, "stranger"]
+    together = ruled.batch(users, 9)
+    for user in users:
+        alone = ruled.recommend(user, k=9)
+        rows = together.filter(pl.col("user_id") == user)
+        assert rows["item_id"].to_list() == ids(alone)
+        assert rows["score"].to_list() == [item.score for item in alone.items]
+        assert rows["rank"].to_list() == [item.rank for item in alone.items] == list(range(1, len(rows) + 1))
+
+
+def test_rules_act_and_are_named_but_open_nothing(recommender: Recommender) -> None:
+    ruled = replace(recommender.under(Policy(rules=RULES)), clock=lambda: NOW)
+    for user in list(recommender.users)[:20]:
+        own = seen(recommender, user)
+        shown = {item.item_id: item for item in ruled.recommend(user, k=10).items}
+        assert not own & shown.keys()
+        assert not {"i020", "i021"} & shown.keys()
+        first = [item for item in ("i010", "i011") if item not in own]
+        assert [shown[item].rules for item in first] == [["pinned"]] * len(first)
+        assert sum(genre(item) == 2 for item in list(shown)[:6]) >= 2
+        assert all("raised" in item.rules for item in shown.values() if int(item.item_id[1:]) % 7 == 3 and "pinned" not in item.rules)
+        assert all("over" not in item.rules for item in shown.values())
+
+
+def test_a_filter_is_stronger_than_a_rule(recommender: Recommender) -> None:
+    ruled = recommender.under(
+        Policy(rules=[Pin(name="top", items=["i001"]), Quota(name="comedy", where={"category": ["Comedy"]}, least=5)])
+    )
+    drama = ruled.recommend("u000", filters=Filters(include={"category": ["Drama"]}))
+    assert {genre(item) for item in ids(drama)} == {2}
+    assert ids(ruled.recommend("u000", filters=Filters(items=["i002"]))) == ["i002"]
+    assert ids(ruled.recommend("u000", filters=Filters(items=[]))) == []
+    assert ids(ruled.recommend(history=["i001"]))[0] != "i001"
+    assert ids(ruled.recommend(history=["i001"], filters=Filters(seen=True)))[0] == "i001"
+
+
+def test_a_rule_that_leaves_nothing_leaves_nothing(recommender: Recommender) -> None:
+    empty = recommender.under(Policy(rules=[Stock(name="all", items=recommender.items)]))
+    assert empty.recommend("u000").items == []
+    assert empty.batch(["u000", "u001"], 5).shape == (0, 4)
+    assert recommender.batch([], 5).shape == (0, 4)
+
+
+def test_more_than_the_catalogue_is_the_catalogue(recommender: Recommender) -> None:
+    ruled = recommender.under(Policy(candidates=10, rules=[Boost(name="none", items=[], plus=1)]))
+    for one in (recommender, ruled):
+        assert len(one.recommend("u000", k=100).items) == len(recommender.items) - len(seen(recommender, "u000"))
+
+
+def test_a_rule_of_another_catalogue_is_refused(recommender: Recommender) -> None:
+    with pytest.raises(ConfigError, match="rule 'top': items: no item 'zzz'"):
+        recommender.under(Policy(rules=[Pin(name="top", items=["zzz"])]))
+
+
+def test_a_bundle_carries_its_policy_and_its_index(recommender: Recommender, bundle: Path, tmp_path: Path) -> None:
+    policy = Policy(candidates=40, diversity=MMR(trade=0.2), rules=RULES)
+    index = Retrieval(size=10, kind=HNSW()).build(directions(recommender.vectors), 17)
+    assert isinstance(index, Faiss)
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle, copy)
+    artifacts.write_json(copy / "policy.json", nodes.plain(policy))
+    artifacts.write_tensors(copy / "index.safetensors", index.tensors())
+    artifacts.seal(copy, recommender.about)
+    loaded = replace(Recommender.load(copy), clock=lambda: NOW)
+    expected = replace(recommender.under(policy), clock=lambda: NOW)
+    assert loaded.batch(["u000", "u001"], 10).equals(expected.batch(["u000", "u001"], 10))
+    assert isinstance(loaded.index, Faiss)
+    for item in ("i000", "i017", "i059"):
+        assert [near.score for near in loaded.similar(item, k=5)] == [near.score for near in recommender.similar(item, k=5)]
+
+
+def test_candidates_are_the_hybrid_s_best(recommender: Recommender) -> None:
+    items, scores = recommender.candidates(["u000", "stranger"])
+    assert [recommender.items[item] for item in items[0, :10]] == ids(recommender.recommend("u000"))
+    assert (items[0] >= 0).sum() == len(recommender.items) - len(seen(recommender, "u000"))
+    assert (np.diff(scores[0, : (items[0] >= 0).sum()]) <= 0).all()
+
+
+def test_an_explanation_names_the_rules_about_the_item_and_its_rank_without_them(recommender: Recommender) -> None:
+    ruled = replace(recommender.under(Policy(rules=RULES)), clock=lambda: NOW)
+    best = ids(recommender.recommend("u000"))[0]
+    assert ruled.explain(best, user="u000").item.rank == 1
+    assert "sold out" in ruled.explain("i020", user="u000").item.rules
+    own = sorted(seen(recommender, "u000"))[0]
+    assert recommender.explain(own, user="u000").item.item_id == own

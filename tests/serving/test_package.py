@@ -70,9 +70,9 @@ def test_what_is_no_verdict_is_refused(bundle, tmp_path, said):
 
 def test_a_bundle_that_its_code_cannot_load_is_refused(bundle, verdict, tmp_path):
     other = shutil.copytree(bundle, tmp_path / "other")
-    (other / "behaviour.safetensors").unlink()
+    (other / "attention.safetensors").unlink()
     identity = artifacts.seal(other, {})
-    with pytest.raises(BundleError, match=r"can't load the bundle.*behaviour\.safetensors"):
+    with pytest.raises(BundleError, match=r"can't load the bundle.*attention\.safetensors"):
         main(other, verdict(passed=True, bundle=identity), tmp_path / "package")
     assert not (tmp_path / "package").exists()
 
