@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.data.histories import Dataset, Histories, Ints
+from components.data.histories import NOW, Dataset, Histories, Ints
 from components.errors import DataError
 from components.evaluation import leaks
 from components.evaluation.baselines import Baseline, recommend
 from components.evaluation.beyond import reliability
 from components.evaluation.compare import Plan, evaluate
 from components.evaluation.metrics import Bools, distinct, member, repeated
+from components.evaluation.recent import Recent
+from components.evaluation.reranking import costs
 from components.evaluation.task import Task, counted
+from components.evaluation.worth import answers, worth
 from components.progress import say
 from components.ranking.parts import World
 from components.recommend import Recommender
@@ -28,7 +31,7 @@ def assess(
     baselines: Mapping[str, Baseline],
     plan: Plan,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Evaluate a bundle on a dataset: its recommendations to `plan.depth`, and the content of metrics.json.
+    """Evaluate a bundle on a dataset: its recommendations to `plan.depth`, each with when it was asked for, and metrics.json.
 
     Args:
         categories: item_id, categories (list) of the catalogue.
@@ -40,12 +43,16 @@ def assess(
     fitted = _fitted(recommender, dataset)
     users, task = _task(recommender, dataset, fitted, categories)
     say(f"recommending to {len(users)} test users")
-    table = recommender.batch(users, plan.depth)
+    table, others = answers(recommender, users, task.known.at, plan.depth, plan.k)
     own = _lists(table, users, dataset.items, plan.depth)
+    without = {kind: {name: _lists(other, users, dataset.items, plan.k) for name, other in kinds.items()} for kind, kinds in others.items()}
+    spent = costs(own, without["policies"], task.truth, plan.k, plan.resamples, plan.seed)
     counts = leaks.check(recommender, users, task, own)
-    world = World(fitted, np.full(len(fitted), -1), np.zeros((task.items, 0), dtype=np.float32), None)
-    lists = {MODEL: own} | {name: _baseline(name, baseline, world, task, plan) for name, baseline in baselines.items()}
-    return table, evaluate(task, lists, plan) | {
+    chosen = {name: _chosen(name, baseline, dataset) for name, baseline in baselines.items()}
+    nothing = np.zeros((task.items, 0), dtype=np.float32)
+    world = World(fitted, np.full(len(fitted), -1), vectors=nothing, content=nothing)
+    lists = {MODEL: own} | {name: _baseline(name, baseline, world, task, plan) for name, baseline in chosen.items()}
+    return _dated(table, users, task.known.at), evaluate(task, lists, plan) | {
         "bundle": recommender.bundle,
         "fitted_on": recommender.about["fitted_on"],
         "k": plan.k,
@@ -53,14 +60,33 @@ def assess(
         "resamples": plan.resamples,
         "data": _data(dataset, task),
         "calibration": reliability(table["score"].to_numpy(), member(own, task.truth)[own >= 0]),
+        "worth": worth(task, own, without["parts"], plan),
+        "costs": {name: cost.named("difference") for name, cost in spent.items()},
         "leaks": counts,
     }
+
+
+def _dated(table: pl.DataFrame, users: list[str], at: Ints) -> pl.DataFrame:
+    """Add `at`, when each user asked, null for now: so asked, `Recommender.recommend` and the service give the same list."""
+    moments = pl.DataFrame({"user_id": users, "at": at}, schema={"user_id": pl.String, "at": pl.Int64}).with_columns(
+        pl.when(pl.col("at") != NOW).then("at")
+    )
+    dated = moments.with_columns(pl.from_epoch("at", time_unit="s").dt.replace_time_zone("UTC"))
+    return table.join(dated, on="user_id", how="left", maintain_order="left").select("user_id", "at", "item_id", "rank", "score")
 
 
 def _baseline(name: str, baseline: Baseline, world: World, task: Task, plan: Plan) -> Ints:
     say(f"baseline {name}")
     scorer, _ = baseline.fit(world, plan.seed)
     return recommend(scorer, task.known, task.counts, plan.depth)
+
+
+def _chosen(name: str, baseline: Baseline, dataset: Dataset) -> Baseline:
+    if not isinstance(baseline, Recent):
+        return baseline
+    chosen = baseline.choose(dataset.train, dataset.valid, len(dataset.items))
+    say(f"baseline {name}: {chosen.days[0]:g} days, by validation")
+    return chosen
 
 
 def _fitted(recommender: Recommender, dataset: Dataset) -> Histories:
@@ -75,7 +101,7 @@ def _fitted(recommender: Recommender, dataset: Dataset) -> Histories:
 def _task(recommender: Recommender, dataset: Dataset, fitted: Histories, categories: pl.DataFrame) -> tuple[list[str], Task]:
     chosen = np.flatnonzero(dataset.test.lengths)
     task = Task(
-        known=dataset.known().pick(chosen),
+        known=dataset.known().asked(dataset.test).pick(chosen),
         truth=distinct(dataset.test.pick(chosen)),
         counts=counted(fitted, len(dataset.items)),
         content=recommender.content,

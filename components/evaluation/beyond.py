@@ -80,20 +80,35 @@ def concentration(amounts: Ints, points: int = 50) -> list[float]:
     return [float(share) for share in total[places] / max(total[-1], 1)]
 
 
-def reliability(scores: Floats, relevant: Bools, bins: int = 10) -> dict[str, Any]:
-    """Compare scores, taken as probabilities, with what came true, in bins of equal size.
+def reliability(scores: Floats, relevant: Bools, bins: int = 15) -> dict[str, Any]:
+    """Compare scores, taken as probabilities, with what came true.
 
-    ECE = Σ_b n_b / n |mean score - share wanted| (Naeini, Cooper, Hauskrecht, AAAI 2015; here with equal-mass bins).
+    ECE = Σ_b n_b / n |mean score - share wanted| (Naeini, Cooper, Hauskrecht, AAAI 2015) over 15 bins of equal mass: each holds as
+    many pairs as any other. `ECE_width` has the bins of equal width over [0, 1] that Guo et al. (ICML 2017) use; where nearly
+    all scores are small they fall into the first, whose gaps cancel, so it is the laxer figure.
 
     Args:
         scores: float64 (pairs,), in [0, 1].
         relevant: bool (pairs,).
+
+    Returns:
+        Both errors, and `bins`, those of equal mass, lowest scores first.
     """
     order = np.argsort(scores, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    rows = [{"score": float(scores[part].mean()), "wanted": float(relevant[part].mean()), "pairs": len(part)} for part in parts]
-    gap = sum(row["pairs"] * abs(row["score"] - row["wanted"]) for row in rows)
-    return {"ECE": gap / max(len(scores), 1), "bins": rows}
+    place = np.minimum((scores * bins).astype(np.int64), bins - 1)
+    mass, width = (
+        [_bin(scores, relevant, part) for part in parts if len(part)]
+        for parts in (np.array_split(order, bins), [np.flatnonzero(place == i) for i in range(bins)])
+    )
+    return {"ECE": _gap(mass, len(scores)), "ECE_width": _gap(width, len(scores)), "bins": mass}
+
+
+def _bin(scores: Floats, relevant: Bools, part: Ints) -> dict[str, float]:
+    return {"score": float(scores[part].mean()), "wanted": float(relevant[part].mean()), "pairs": len(part)}
+
+
+def _gap(rows: list[dict[str, float]], pairs: int) -> float:
+    return sum(row["pairs"] * abs(row["score"] - row["wanted"]) for row in rows) / max(pairs, 1)
 
 
 def _mean(values: np.ndarray[Any, Any]) -> float:

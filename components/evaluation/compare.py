@@ -8,12 +8,11 @@ import numpy as np
 
 from components.data.histories import Ints
 from components.evaluation import beyond, slices
-from components.evaluation.baselines import recommend
+from components.evaluation.baselines import popular
 from components.evaluation.metrics import listed, measure, member
 from components.evaluation.significance import interval, resample
 from components.evaluation.task import Task
 from components.ranking.parts import Floats
-from components.ranking.popularity import PopularityScorer
 
 Columns = dict[str, dict[str, Floats]]  # model, then metric: float64 (users,)
 
@@ -84,8 +83,7 @@ def _paired(columns: Columns, means: Columns, first: str, other: str) -> dict[st
 
 
 def _beyond(task: Task, lists: Ints, k: int) -> dict[str, float]:
-    popular = recommend(PopularityScorer(task.counts.astype(np.float64)), task.known, task.counts, k)
-    expected = member(lists, listed(popular))
+    expected = member(lists, listed(popular(task.counts, task.known, k)))
     found = {
         "Coverage": beyond.coverage(lists, task.items),
         "Gini": beyond.gini(lists, task.items),

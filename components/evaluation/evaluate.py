@@ -1,13 +1,11 @@
 """Stage evaluate: measure the bundle through the `Recommender` that serves it, beside the baselines."""
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from pydantic import PositiveInt
 
 from components import artifacts
-from components.data.histories import Dataset, load
+from components.data.histories import load
 from components.errors import ConfigError
 from components.evaluation.assess import assess
 from components.evaluation.baselines import Baseline
@@ -41,18 +39,10 @@ def main(
     recommender = Recommender.load(bundle)
     categories = artifacts.read_table(tables / "items.parquet").select("item_id", "categories")
     plan = Plan(k, depth, resamples, seed)
-    table, metrics = assess(recommender, dated(load(tables, split), split), categories, baselines, plan)
+    table, metrics = assess(recommender, load(tables, split), categories, baselines, plan)
     artifacts.write_table(out / "recommendations.parquet", table)
     artifacts.write_json(out / "metrics.json", metrics)
     artifacts.write_text(out / "report.html", render(metrics, recommender.about))
-
-
-def dated(dataset: Dataset, split: Path) -> Dataset:
-    """Where a source has no times, put every event at one time, so that a baseline's decay does not follow the row numbers."""
-    if artifacts.read_table(split / "train.parquet")["timestamp"].is_not_null().any():
-        return dataset
-    train, valid = (replace(events, times=np.zeros_like(events.times)) for events in (dataset.train, dataset.valid))
-    return replace(dataset, train=train, valid=valid)
 
 
 if __name__ == "__main__":

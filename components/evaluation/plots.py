@@ -120,21 +120,87 @@ def exposure(metrics: dict[str, Any]) -> str:
 
 
 def learning(place: int, name: str, curve: list[dict[str, float]]) -> str:
-    """Show loss and, where there is one, validation score by epoch; `place` tells the page's curves apart."""
+    """Show loss and, where there is one, validation score by epoch, the best epoch marked; `place` tells the page's curves apart."""
+    scored = [row for row in curve if "score" in row]
+    best = max(scored, key=lambda row: row["score"], default=None)  # the first of equals
+    seconds = [row["seconds"] for row in curve if "seconds" in row]
 
     def paint(axes: Axes) -> None:
         axes.plot([row["epoch"] + 1 for row in curve], [row["loss"] for row in curve], color=COLOURS[0], marker=".")
-        axes.set_xlabel("epoch")
+        axes.set_xlabel("epoch" + (f", {sum(seconds) / len(seconds):.1f} s each" if seconds else ""))
         axes.set_ylabel("training loss", color=COLOURS[0])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        scored = [row for row in curve if "score" in row]
-        if scored:
-            right = axes.twinx()
-            right.spines["right"].set_visible(True)
-            right.plot([row["epoch"] + 1 for row in scored], [row["score"] for row in scored], color=COLOURS[1], marker=".")
-            right.set_ylabel("validation score", color=COLOURS[1])
+        if best is not None:
+            _scores(axes, scored, best)
 
-    return draw(f"learning-{place}", f"Learning curve of {words(name)}", paint, 2.6)
+    told = f"; best epoch {best['epoch'] + 1:.0f}, score {best['score']:.4f}" if best else ""
+    return draw(f"learning-{place}", f"Learning curve of {words(name)}{told}", paint, 2.6)
+
+
+def worth(metrics: dict[str, Any]) -> str:
+    """Show NDCG@k lost without each part, with its interval, over all users and for each state of the user: a forest plot."""
+    found = metrics["worth"]
+    parts, states = list(reversed(found["parts"])), found["states"]
+
+    def paint(axes: Axes) -> None:
+        axes.axvline(0, color=INK, linewidth=1, linestyle="--")
+        for i, state in enumerate(states):
+            rows = [(place, found["parts"][part][i]) for place, part in enumerate(parts) if found["parts"][part][i] is not None]
+            heights = [place + 0.3 - 0.6 * i / max(len(states) - 1, 1) for place, _ in rows]
+            values = [row["difference"] for _, row in rows]
+            spans = [[row["difference"] - row["low"] for _, row in rows], [row["high"] - row["difference"] for _, row in rows]]
+            axes.errorbar(
+                values,
+                heights,
+                xerr=spans,
+                fmt="s" if i == 0 else "o",
+                color=COLOURS[i],
+                markersize=5 if i == 0 else 3,
+                linewidth=2 if i == 0 else 1,
+                label=f"{state['state']} ({state['users']:,})",
+            )
+        axes.set_yticks(range(len(parts)), [words(part) for part in parts])
+        axes.set_xlabel(f"NDCG@{metrics['k']} lost without it, paired 95 % interval")
+        axes.legend(fontsize=8)
+
+    return draw("worth", "What each part of the hybrid is worth", paint, 1.0 + 0.7 * len(parts))
+
+
+def weights(states: list[str], rows: list[dict[str, float]]) -> str:
+    """Show the learned weights as a heat map: a row for each state of the user, a column for each part."""
+    parts = list(rows[0])
+    values = [[row[part] for part in parts] for row in rows]
+    most = max(map(max, values)) or 1.0
+
+    def paint(axes: Axes) -> None:
+        axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=most)
+        axes.invert_yaxis()
+        axes.set_xticks([x + 0.5 for x in range(len(parts))], [words(part) for part in parts], rotation=30, ha="right")
+        axes.set_yticks([y + 0.5 for y in range(len(states))], states)
+        axes.set_ylabel("events in the history")
+        for y, row in enumerate(values):
+            for x, value in enumerate(row):
+                colour = "white" if value > 0.6 * most else "black"
+                axes.text(x + 0.5, y + 0.5, f"{value:.2f}", ha="center", va="center", color=colour)
+
+    return draw("weights", "Learned weight of each part by state of the user", paint, 1.2 + 0.4 * len(rows))
+
+
+def _scores(axes: Axes, scored: list[dict[str, float]], best: dict[str, float]) -> None:
+    right = axes.twinx()
+    right.spines["right"].set_visible(True)
+    right.plot([row["epoch"] + 1 for row in scored], [row["score"] for row in scored], color=COLOURS[1], marker=".")
+    right.plot([best["epoch"] + 1], [best["score"]], color=COLOURS[3], marker="*", markersize=10, linestyle="none")
+    right.annotate(
+        f"best: {best['score']:.4f}",
+        (best["epoch"] + 1, best["score"]),
+        xytext=(0, -14),
+        textcoords="offset points",
+        ha="center",
+        color=COLOURS[3],
+        fontsize=8,
+    )
+    right.set_ylabel("validation score", color=COLOURS[1])
 
 
 def words(name: str) -> str:

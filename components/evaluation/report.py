@@ -17,8 +17,8 @@ def render(metrics: dict[str, Any], about: dict[str, Any]) -> str:
     """Render the content of metrics.json, and what the bundle's manifest says of its training, as HTML.
 
     Args:
-        about: of it are read `curves` (epoch, loss, score by part), `weights` with `bounds` (one mapping of part to weight per
-            user state), and `worth` (part to NDCG lost without it), each where present.
+        about: of it are read `curves` (epoch, loss, score, seconds by part) and `weights` (one mapping of part to weight per user
+            state) with the states' names, `states`, or their `bounds`, each where present.
     """
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters |= {"number": number, "words": plots.words}
@@ -30,8 +30,7 @@ def render(metrics: dict[str, Any], about: dict[str, Any]) -> str:
         summary=summary(metrics),
         columns=[name for name in metrics["models"]["hybrid"] if name.split("@")[0] in SHOWN],
         figures={name: Markup(svg) for name, svg in _figures(metrics, about).items()},  # noqa: S704 - drawn by us: names are paths, or escaped
-        weights=list(zip(_states(about.get("bounds", [])), about.get("weights", []), strict=False)),
-        worth=about.get("worth", {}),
+        weights=list(zip(_states(about), about.get("weights", []), strict=True)),
     )
 
 
@@ -63,6 +62,12 @@ def number(value: float | None) -> str:
 def _figures(metrics: dict[str, Any], about: dict[str, Any]) -> dict[str, str]:
     found = {
         "Models": plots.models(metrics),
+    }
+    if metrics["worth"]["parts"]:
+        found["What each part is worth"] = plots.worth(metrics)
+    if about.get("weights"):
+        found["Learned weights"] = plots.weights(_states(about), about["weights"])
+    found |= {
         "Popular items and the rest": plots.exposure(metrics),
         "Reliability of the score": plots.reliability(metrics),
         "Slices": plots.slices(metrics),
@@ -78,10 +83,11 @@ def _verdict(difference: dict[str, float]) -> str:
     return "worse than" if difference["high"] < 0 else "not distinguishable from"
 
 
-def _states(bounds: list[int]) -> list[str]:
-    """Name the user states: up to bounds[0], then up to each further bound, then beyond."""
-    if not bounds:
-        return []
+def _states(about: dict[str, Any]) -> list[str]:
+    """Name the user states: as given, else up to bounds[0], then up to each further bound, then beyond."""
+    bounds = about.get("bounds", [])
+    if "states" in about or not bounds:
+        return about.get("states", [])
     inner = [f"{low + 1} to {high}" for low, high in pairwise(bounds)]
     return ["none", *inner, f"more than {bounds[-1]}"]
 

@@ -1,7 +1,8 @@
 """A small made world, and a stand-in for a bundle over it that recommends by a real linear model."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,51 @@ import pytest
 
 from components.data.histories import Dataset, Histories
 from components.evaluation.baselines import ItemKnn, recommend
+from components.evaluation.recent import Recent
 from components.ranking.linear import ItemLinear, SequentialLinear
 from components.ranking.parts import World
 from components.ranking.popularity import Popularity
+from components.ranking.terms import Terms
+from components.recommend.policy import Policy
 
 ROOT = Path(__file__).parents[2]
+
+
+class Silent:
+    """A part that says nothing, and counts how often it is asked."""
+
+    def __init__(self, items):
+        self.items, self.asked = items, 0
+
+    def score(self, histories):
+        self.asked += 1
+        return np.zeros((len(histories), self.items))
+
+    def tensors(self):
+        return {}
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What `answers` reads of a hybrid: terms, added up, and the same without one of them."""
+
+    terms: Terms
+    left_out: str | None = None
+
+    @property
+    def parts(self):
+        return self.terms.parts
+
+    def score(self, histories):
+        scores = zip(self.parts, self.terms.standard(histories), strict=True)
+        return np.sum([values for name, values in scores if name != self.left_out], axis=0)
+
+    def without(self, name):
+        return replace(self, left_out=name)
+
+
+def total(parts: dict[str, Any]) -> Sum:
+    return Sum(Terms(parts, np.zeros((0, 2))))
 
 
 @dataclass
@@ -28,11 +69,19 @@ class Bundle:
     scorer: Any
     about: dict[str, Any] = field(default_factory=lambda: {"fitted_on": "train+valid"})
     bundle: str = "0123456789abcdef"
-    shift: int = 0
+    block: int = 32
+    reranking: Any = field(default_factory=lambda: SimpleNamespace(policy=Policy()))
+    clock: Any = None
 
-    def batch(self, users, k):
-        strangers = Histories(self.histories.items, self.histories.times, np.append(self.histories.offsets, self.histories.offsets[-1]))
-        asked = strangers.pick(np.array([self.users.get(user, len(self.users)) for user in users], dtype=np.int64))
+    def under(self, policy):
+        return replace(self, reranking=SimpleNamespace(policy=policy))
+
+    def batch(self, users, k, at=None):
+        events = self.histories
+        offsets, who = np.append(events.offsets, events.offsets[-1]), np.append(events.who, -1)
+        strangers = Histories(events.items, events.times, offsets, who)
+        chosen = strangers.pick(np.array([self.users.get(user, len(self.users)) for user in users], dtype=np.int64))
+        asked = chosen if at is None else replace(chosen, at=at)
         counts = np.bincount(self.histories.items, minlength=len(self.items))
         best = recommend(self.scorer, asked, counts, k)
         rows, columns = np.nonzero(best >= 0)
@@ -58,7 +107,7 @@ def lists(rows: list[list[int]], depth: int) -> np.ndarray:
 
 
 def world(train: Histories, items: int) -> World:
-    return World(train, np.full(len(train), -1), np.zeros((items, 0), dtype=np.float32), None)
+    return World(train, np.full(len(train), -1), *np.zeros((2, items, 0), dtype=np.float32))
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +132,7 @@ def bundle(dataset) -> Bundle:
     content = np.random.default_rng(1).normal(size=(30, 8)).astype(np.float32)
     scorer, _ = SequentialLinear(l2=5.0).fit(world(dataset.known(), 30), 0)
     users = {user: place for place, user in enumerate(dataset.users)}
-    return Bundle(dataset.items, users, dataset.known(), content, scorer)
+    return Bundle(dataset.items, users, dataset.known(), content, total({"sequential": scorer, "silent": Silent(30)}))
 
 
 @pytest.fixture(scope="session")
@@ -93,4 +142,5 @@ def baselines() -> dict[str, Any]:
         "item_knn": ItemKnn(neighbours=10, shrinkage=1.0, block=7),
         "ease": ItemLinear(l2=5.0, keep=30),
         "sequential": SequentialLinear(l2=5.0),
+        "recent": Recent(days=[1.0, 5.0]),
     }

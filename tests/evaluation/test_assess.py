@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from components.data.histories import NOW
 from components.errors import DataError
 from components.evaluation.assess import assess
 from components.evaluation.compare import Plan, evaluate
@@ -20,7 +21,7 @@ def found(bundle, dataset, categories, baselines):
 
 def test_layout(found, bundle):
     _, metrics = found
-    assert set(metrics["models"]) == {"hybrid", "popularity", "item_knn", "ease", "sequential"}
+    assert set(metrics["models"]) == {"hybrid", "popularity", "item_knn", "ease", "sequential", "recent"}
     assert set(metrics["paired"]) == set(metrics["models"]) - {"hybrid"}
     names = {f"{name}@{k}" for name in ("NDCG", "HR", "Recall", "Precision", "MRR", "MAP") for k in (5, 10)}
     assert all(set(own) == names for own in [*metrics["models"].values(), *metrics["paired"].values()])
@@ -34,7 +35,7 @@ def test_layout(found, bundle):
 def test_every_test_user_is_recommended_to_the_cold_one_too(found, dataset):
     table, _ = found
     assert table["user_id"].unique().sort().to_list() == dataset.users
-    assert table.columns == ["user_id", "item_id", "rank", "score"]
+    assert table.columns == ["user_id", "at", "item_id", "rank", "score"]
 
 
 def test_intervals_hold_their_means_and_differences_are_those_of_the_means(found):
@@ -115,8 +116,8 @@ def test_no_test_event_is_an_error(bundle, dataset, categories):
 )
 def test_damaged_recommendations_are_an_error(bundle, dataset, categories, damage, message):
     class Damaged(type(bundle)):
-        def batch(self, users, k):
-            return damage(super().batch(users, k))
+        def batch(self, users, k, at=None):
+            return damage(super().batch(users, k, at))
 
     with pytest.raises(DataError, match=message):
         assess(Damaged(**vars(bundle)), dataset, categories, {}, PLAN)
@@ -131,3 +132,25 @@ def test_evaluate_needs_no_bundle():
     assert found["models"]["wrong"]["HR@2"]["mean"] == 1.0
     assert found["paired"]["wrong"]["HR@1"] == {"difference": 1.0, "low": 1.0, "high": 1.0}
     assert found["beyond"]["Serendipity@1"] == 0.0
+
+
+def test_parts_are_measured_through_the_recommender(found):
+    worth = found[1]["worth"]
+    assert set(worth["parts"]) == {"sequential", "silent"}
+    assert worth["parts"]["silent"][0] == {"difference": 0.0, "low": 0.0, "high": 0.0}
+    assert worth["parts"]["sequential"][0]["low"] > 0
+    assert {row["state"]: row["users"] for row in worth["states"]}["cold"] == 1
+
+
+def test_without_rules_there_are_no_costs(found):
+    assert found[1]["costs"] == {}
+
+
+def test_users_ask_at_the_time_of_their_test(bundle, dataset, categories):
+    class Asked(type(bundle)):
+        def batch(self, users, k, at=None):
+            times = dict(zip(dataset.users, dataset.test.times[dataset.test.offsets[:-1]], strict=True))
+            assert at.tolist() == [times[user] or NOW for user in users]
+            return super().batch(users, k, at)
+
+    assess(Asked(**vars(bundle)), dataset, categories, {}, PLAN)

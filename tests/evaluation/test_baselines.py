@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.evaluation.baselines import Baseline, ItemKnn, recommend
+from components.evaluation.baselines import Baseline, ItemKnn, popular, recommend
 from components.ranking.popularity import Popularity
 from tests.evaluation.conftest import histories, world
 
@@ -62,8 +62,9 @@ def test_seen_items_are_left_out_and_lists_end_where_nothing_is_left():
     assert recommend(scorer, histories([[0], [0, 1, 3]]), np.zeros(4), 6).tolist() == [[1, 2, 3, -1, -1, -1], [2, -1, -1, -1, -1, -1]]
 
 
-def test_the_cold_user_gets_what_is_popular():
-    assert recommend(Fixed([[9, 0, 0]]), histories([[]]), np.array([1, 5, 3]), 2).tolist() == [[1, 2]]
+def test_the_cold_user_gets_what_is_popular_where_the_scorer_says_nothing():
+    assert recommend(Fixed([[2, 2, 2]]), histories([[]]), np.array([1, 5, 3]), 2).tolist() == [[1, 2]]
+    assert recommend(Fixed([[9, 0, 0]]), histories([[]]), np.array([1, 5, 3]), 2).tolist() == [[0, 1]]
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=7, max_size=7), min_size=1, max_size=9), st.integers(1, 8), st.integers(1, 4))
@@ -79,3 +80,13 @@ def test_a_scorer_keeps_its_scores():
     scorer = Fixed([[1.0, 2.0]])
     recommend(scorer, histories([[1]]), np.zeros(2), 1)
     assert np.isfinite(scorer.scores).all()
+
+
+@given(st.integers(0, 10_000), st.integers(1, 14), st.integers(1, 4))
+@settings(max_examples=100, deadline=None)
+def test_popular_is_recommending_by_counts(seed, depth, block):
+    draw = np.random.default_rng(seed)
+    counts = draw.integers(0, 4, 12)
+    known = histories([draw.permutation(12)[: draw.integers(0, 13)].tolist() for _ in range(7)])
+    expected = recommend(Fixed(np.tile(counts, (7, 1))), known, counts, depth)
+    assert np.array_equal(popular(counts, known, depth, block), expected)

@@ -53,8 +53,8 @@ def test_exposure_runs_from_nothing_to_everything_by_popularity():
 
 def test_calibrated_scores_have_a_small_error_and_overconfident_ones_a_large_one():
     draw = np.random.default_rng(0)
-    scores = draw.uniform(0, 0.5, 20000)
-    came = draw.uniform(size=20000) < scores
+    scores = draw.uniform(0, 0.5, 80000)
+    came = draw.uniform(size=80000) < scores
     assert beyond.reliability(scores, came)["ECE"] < 0.01
     assert beyond.reliability(scores + 0.4, came)["ECE"] == pytest.approx(0.4, abs=0.01)
 
@@ -68,7 +68,21 @@ def test_reliability_by_hand():
     assert found["ECE"] == pytest.approx(0.5 * 0.15 + 0.5 * 0.35)
 
 
+def test_equal_width_bins_by_hand():
+    found = beyond.reliability(np.array([0.9, 0.1, 0.2, 0.8, 1.0]), np.array([True, False, False, False, True]), bins=2)
+    assert found["ECE_width"] == pytest.approx(2 / 5 * 0.15 + 3 / 5 * abs(2.7 / 3 - 2 / 3))
+
+
+def test_small_scores_deceive_equal_width_bins():
+    scores = np.repeat([0.01, 0.03], 500)
+    came = np.arange(1000) % 50 == 0  # 2 % of both halves
+    found = beyond.reliability(scores, came)
+    assert found["ECE_width"] == pytest.approx(0.0)
+    assert found["ECE"] > 0.005
+    assert len(found["bins"]) == 15
+
+
 def test_nothing_recommended_is_0_throughout():
     none = lists([[], []], 3)
     assert beyond.novelty(none, COUNTS) == beyond.popularity(none, COUNTS) == beyond.diversity(none, np.eye(4)) == 0.0
-    assert beyond.reliability(np.empty(0), np.empty(0, dtype=bool)) == {"ECE": 0.0, "bins": []}
+    assert beyond.reliability(np.empty(0), np.empty(0, dtype=bool)) == {"ECE": 0.0, "ECE_width": 0.0, "bins": []}

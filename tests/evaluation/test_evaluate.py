@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from components import artifacts
-from components.data.histories import load
 from components.errors import ConfigError, DataError
 from components.evaluation import evaluate
+from components.evaluation.recent import Recent
 from components.schema import INTERACTIONS, ITEMS
 from components.schema import table as shaped
 from tests.evaluation.conftest import Bundle
@@ -90,14 +90,7 @@ def test_a_refused_evaluation_leaves_nothing(stage, tmp_path, bundle, monkeypatc
     assert not (tmp_path / "reports").exists()
 
 
-def test_without_times_a_decay_does_not_follow_row_numbers(tmp_path, dataset, categories, baselines):
+def test_a_source_without_times_is_evaluated_by_what_is_popular(stage, tmp_path, dataset, categories):
     write(tmp_path, dataset, categories, timed=False)
-    found = evaluate.dated(load(tmp_path / "tables", tmp_path / "split"), tmp_path / "split")
-    assert not found.train.times.any()
-    assert not found.known().times.any()
-
-
-def test_with_times_they_are_kept(tmp_path, dataset, categories):
-    write(tmp_path, dataset, categories)
-    found = evaluate.dated(load(tmp_path / "tables", tmp_path / "split"), tmp_path / "split")
-    assert found.train.times.max() > 86400
+    metrics = json.loads((stage(baselines={"recent": Recent()}) / "metrics.json").read_text())
+    assert metrics["models"]["recent"]["NDCG@5"]["mean"] > 0

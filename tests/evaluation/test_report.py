@@ -8,12 +8,15 @@ from components.evaluation.compare import Plan
 from components.evaluation.report import number, render, summary
 
 VOID = {"meta", "link", "br"}
-CURVE = [{"epoch": 0.0, "loss": 2.0, "score": 0.1}, {"epoch": 1.0, "loss": 1.5, "score": 0.2}]
+CURVE = [
+    {"epoch": 0.0, "loss": 2.0, "score": 0.1, "seconds": 2.0},
+    {"epoch": 1.0, "loss": 1.5, "score": 0.2, "seconds": 4.0},
+    {"epoch": 2.0, "loss": 1.2, "score": 0.15, "seconds": 3.0},
+]
 ABOUT = {
     "curves": {"attention": CURVE, "linear": []},
     "bounds": [0, 5],
     "weights": [{"attention": 0.25, "linear": 0.75}] * 3,
-    "worth": {"attention": 0.0123},
 }
 
 
@@ -76,12 +79,42 @@ def test_it_shows_models_slices_curves_weights_and_worth(page):
         "category odd",
         "Learning curve: attention",
         "more than 5",
-        "0.0123",
+        "What each part is worth",
+        "Learned weights",
         "Reliability",
+        "15 bins of equal mass",
         "@media (prefers-color",
     ):
         assert text in page
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 7
+
+
+def test_a_curve_tells_its_best_epoch(page):
+    assert "Learning curve of attention; best epoch 2, score 0.2000" in page
+
+
+def test_a_curve_without_scores_or_seconds_is_drawn(metrics):
+    plain = [{"epoch": 0.0, "loss": 2.0}, {"epoch": 1.0, "loss": 1.0}]
+    page = render(metrics, {"curves": {"entities": plain}})
+    assert 'aria-label="Learning curve of entities"' in page
+
+
+def test_a_state_without_users_and_one_part_are_no_trouble(metrics):
+    states = [{"state": "all", "users": 3}, {"state": "cold", "users": 0}]
+    row = {"difference": -0.01, "low": -0.02, "high": -0.001}
+    page = render(metrics | {"worth": {"states": states, "parts": {"only": [row, None]}}}, ABOUT)
+    assert '<td class="bad">-0.0100<small>-0.0200 to -0.0010</small></td>' in page
+    assert "What each part is worth" not in render(metrics | {"worth": {"states": states, "parts": {}}}, ABOUT)
+
+
+def test_costs_are_shown_where_there_are_any(page, metrics):
+    assert "What rules and diversity cost" not in page
+    assert "+0.0031" in render(metrics | {"costs": {"diversity": {"difference": 0.0031, "low": 0.001, "high": 0.005}}}, ABOUT)
+
+
+def test_states_may_be_named(metrics):
+    named = {"states": ["new & idle", "old"], "weights": [{"a": 0.25, "b": 0.75}] * 2}
+    assert "new &amp; idle" in render(metrics, named)
 
 
 def test_a_part_without_a_curve_has_no_plot(page):
