@@ -1,5 +1,6 @@
 """The command `zhijian`: one function per verb."""
 
+import dataclasses
 import functools
 import os
 import sys
@@ -17,6 +18,7 @@ from flows import settings
 P = ParamSpec("P")
 BUNDLE = Path("artifacts/bundle")
 BENTO = Path("artifacts/package/bento")
+SEARCH = Path("reports/search")
 REFUSED = 3
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Personalised recommendation (知荐).")
@@ -78,6 +80,31 @@ def retrain(
     if not state.is_completed():
         fail(state.message or f"the run ended as {state.name}", 1)
     _conclude(state.result())
+
+
+@verb
+def search(
+    space: Annotated[
+        list[str], typer.Argument(help="What may vary: KEY=LOW..HIGH, KEY=LOW..HIGH:log or 'KEY=A|B|C', with keys of ranker.… only.")
+    ],
+    part: Annotated[str | None, typer.Option(help="Judge this part alone, not the whole hybrid.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="How many, those of the same search before this one included.")] = 30,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop after so many; a trial under way is ended.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that each trial may take.")] = 600,
+) -> None:
+    """Search settings of the ranker by NDCG@10 on validation. The same command goes on with a search that was ended."""
+    from components import artifacts
+    from flows import search, stages, tables
+    from flows import trials as pages
+
+    limits = search.Limits(trials, timeout, minutes * 60 if minutes else float("inf"))
+    with stages.alone():
+        found = search.search(space, part, limits, _tell)
+        artifacts.write_json(SEARCH.with_suffix(".json"), dataclasses.asdict(found))
+        artifacts.write_text(SEARCH.with_suffix(".html"), pages.render(found))
+    show(tables.trials(found.trials, found.now))
+    note(f"on validation {found.best:.4f} at best, {found.now:.4f} with the settings in force; the whole search: {SEARCH}.html")
+    note(found.command if found.best > found.now else "nothing better than the settings in force was found")
 
 
 @verb
@@ -208,6 +235,10 @@ def fail(text: str, status: int) -> None:
     """Print a message in red on stderr and end with a status."""
     Console(stderr=True, highlight=False).print(text, style="red", markup=False, soft_wrap=True)
     raise typer.Exit(status)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _ids(text: str | None) -> list[str] | None:

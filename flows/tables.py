@@ -11,6 +11,7 @@ from flows.doctor import Check
 from flows.report import Row, Verdict
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "passed": "green", "refused": "red", "Ran": "green", "Cached": "cyan"}
+BEST = 10  # trials of a search
 SHOWN = 4  # metrics beside the first
 
 
@@ -38,6 +39,13 @@ def verdict(found: Verdict) -> Table:
     """Lay out the gate's criteria."""
     rows = ([tint(row["verdict"]), escape(row["criterion"]), row["value"], row["bound"], escape(row["reason"])] for row in found.rows)
     return grid(["verdict", "criterion", "value", "bound", "reason"], rows)
+
+
+def trials(rows: list[Row], now: float) -> Table:
+    """Lay out the best trials of a search, and how much each gains over the settings in force."""
+    best = sorted((row for row in rows if row["value"] is not None), key=lambda row: -row["value"])[:BEST]
+    lines = ([str(row["number"]), f"{row['value']:.4f}", f"{row['value'] - now:+.4f}", escape("\n".join(row["overrides"]))] for row in best)
+    return grid(["#", "score", "gain", "settings"], lines)
 
 
 def answer(found: Answer) -> Table:

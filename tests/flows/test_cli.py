@@ -11,7 +11,7 @@ def test_help_is_quick_and_names_every_verb(project):
     began = time.perf_counter()
     found = project.run("--help", COLUMNS="80")
     assert time.perf_counter() - began < 5
-    for name in ("doctor", "retrain", "recommend", "similar", "explain", "serve", "report", "schedule"):
+    for name in ("doctor", "retrain", "search", "recommend", "similar", "explain", "serve", "report", "schedule"):
         assert name in found.stdout
 
 
@@ -48,7 +48,15 @@ def test_an_unknown_override_is_named_and_not_recorded(project):
     assert yaml.safe_load((project.root / "conf/overrides.yaml").read_text()) == []
 
 
+def test_a_malformed_search_is_refused(project):
+    found = project.run("search", "ranker.parts.item.l2")
+    assert found.returncode == 2
+    assert found.stderr.startswith("'ranker.parts.item.l2': no range; write KEY=LOW..HIGH")
+
+
 def test_wrong_usage_is_status_2(project):
+    assert project.run("search").returncode == 2
+    assert project.run("search", "ranker.x=1..2", "--trials", "0").returncode == 2
     assert project.run("retrain", "--timeout", "never").returncode == 2
     assert project.run("schedule", "--cron", "* * * * *", "--interval", "5").returncode == 2
 
