@@ -18,7 +18,8 @@ SMALL = [
     "behaviour.plan.epochs=2",
     "knowledge.embedding.plan.epochs=2",
     "knowledge.alignment.plan.epochs=2",
-    "ranker.parts.attention.plan.epochs=2",
+    "ranker.parts.attention.sequence.plan.epochs=2",
+    "ranker.parts.knowledge.plan.epochs=1",
     "evaluate.resamples=100",
 ]
 

@@ -2,22 +2,31 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 
-from components import artifacts
+from components import artifacts, nodes
 from components.data.histories import load
+from components.ranking.parts import Floats
+from components.recommend.catalogue import Catalogue
+from components.recommend.policy import Policy
+from components.recommend.retrieval import Exact, Faiss, Retrieval, directions, recall
 from components.stage import run
 
+ASKED = 1000  # items whose neighbours the index is measured by
 
-def main(*, tables: Path, split: Path, pretrain: Path, align: Path, train: Path, out: Path) -> None:
-    """Write the bundle, its manifest last."""
+
+def main(
+    *, policy: Policy, retrieval: Retrieval, tables: Path, split: Path, pretrain: Path, align: Path, train: Path, out: Path, seed: int
+) -> None:
+    """Write the bundle, its manifest last; raises ConfigError for a rule that does not fit the catalogue."""
     dataset = load(tables, split)
     known = dataset.known()
-    about = artifacts.read_json(train / "train.json")
+    about = _about(pretrain, align, train)
     with artifacts.folder(out) as aside:
         _copy(train, aside, "*.safetensors", "ranker.json")
-        _copy(pretrain, aside, "behaviour.*")
         _copy(align, aside, "nodes.parquet", "edges.parquet")
         _copy(tables, aside, "items.parquet")
         artifacts.write_table(aside / "users.parquet", pl.DataFrame({"user_id": dataset.users}))
@@ -27,7 +36,26 @@ def main(*, tables: Path, split: Path, pretrain: Path, align: Path, train: Path,
             "content": artifacts.read_tensors(pretrain / "items.safetensors")["content"],
         }
         artifacts.write_tensors(aside / "vectors.safetensors", vectors)
-        artifacts.seal(aside, about)
+        policy.settle(Catalogue(artifacts.read_table(tables / "items.parquet")), vectors["content"])
+        artifacts.write_json(aside / "policy.json", nodes.plain(policy))
+        artifacts.seal(aside, about | _index(retrieval, directions(vectors["vectors"]), aside, seed))
+
+
+def _about(pretrain: Path, align: Path, train: Path) -> dict[str, Any]:
+    """What stage train says, with the learning curves of the stages before it."""
+    about, before, joined = (artifacts.read_json(folder / f"{folder.name}.json") for folder in (train, pretrain, align))
+    curves = {"pretraining": before["curve"]} | {name: joined[name]["curve"] for name in ("entities", "items", "users")}
+    return about | {"curves": curves | about["curves"]}
+
+
+def _index(retrieval: Retrieval, unit: Floats, aside: Path, seed: int) -> dict[str, float]:
+    """Write the index, where the catalogue is large enough for one; what share of the exact neighbours it finds."""
+    index = retrieval.build(unit, seed)
+    if not isinstance(index, Faiss):
+        return {}
+    artifacts.write_tensors(aside / "index.safetensors", index.tensors())
+    asked = unit[np.random.default_rng(seed).choice(len(unit), min(len(unit), ASKED), replace=False)]
+    return {"index_recall": recall(index, Exact(unit.astype(np.float32)), asked, 10)}
 
 
 def _copy(source: Path, target: Path, *patterns: str) -> None:
