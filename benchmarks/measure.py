@@ -3,12 +3,13 @@
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +29,25 @@ class Measured:
     peak_mb: int
     status: int
     output: str
+    cpu_seconds: float
 
 
-def measure(*command: str, cwd: Path) -> Measured:
-    """Run a command to its end, sampling the resident memory of its process tree ten times a second."""
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "DVC_NO_ANALYTICS": "1",
-        "PYTHONPATH": str(cwd),
-    }
-    started = time.perf_counter()
+def measure(*command: str, cwd: Path, code: Path | None = None, threads: int | None = None) -> Measured:
+    """Run a command to its end, sampling the resident memory of its process tree ten times a second.
+
+    Python imports from `code`, by default from `cwd`; `threads` limits the numeric libraries.
+    """
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)) if threads else {}
+    environment = (
+        os.environ
+        | limits
+        | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            "PYTHONPATH": str(code or cwd),
+        }
+    )
+    started, before = time.perf_counter(), _cpu()
     process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     peak: list[int] = [0]
     sampler = threading.Thread(target=_sample, args=(process.pid, peak), daemon=True)
@@ -45,11 +55,11 @@ def measure(*command: str, cwd: Path) -> Measured:
     output, _ = process.communicate()
     seconds = time.perf_counter() - started
     sampler.join()
-    return Measured(round(seconds, 2), peak[0] // 2**20, process.returncode, output)
+    return Measured(round(seconds, 2), peak[0] // 2**20, process.returncode, output, round(_cpu() - before, 2))
 
 
 @contextmanager
-def clone() -> Iterator[Path]:
+def clone() -> Generator[Path]:
     """Yield a fresh clone of what is committed."""
     with tempfile.TemporaryDirectory(prefix="zhijian-") as folder:
         target = Path(folder) / "zhijian"
@@ -76,12 +86,24 @@ def commit(project: Path) -> str:
     return subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=project, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def uncommitted() -> bool:
+    """Whether what is measured here differs from the commit."""
+    changed = subprocess.run(["git", "status", "--porcelain", "components", "conf"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return bool(changed.stdout.strip())
+
+
 def record(name: str, commit: str, value: dict[str, Any]) -> None:
     """Write a record to benchmarks/records/."""
     RECORDS.mkdir(exist_ok=True)
     path = RECORDS / f"{name}.json"
     path.write_text(json.dumps({"machine": machine(), "commit": commit} | value, indent=2, sort_keys=True) + "\n")
     print(f"{path}: {path.stat().st_size} bytes")
+
+
+def _cpu() -> float:
+    """Processor seconds of all ended child processes."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _sample(pid: int, peak: list[int]) -> None:

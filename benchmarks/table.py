@@ -1,8 +1,9 @@
-"""Make docs/results.md of the records."""
+"""Make docs/results.md and docs/ranking.md of the records."""
 
 import json
 from typing import Any
 
+import ranking_table
 from measure import RECORDS, ROOT
 
 HEAD = """# Results
@@ -26,6 +27,8 @@ def main() -> None:
     if (RECORDS / "ingest.json").exists():
         parts.append("## A million interactions\n\nIngested, validated and split: see `benchmarks/records/ingest.json`.\n")
     (ROOT / "docs" / "results.md").write_text("\n".join(parts))
+    if list(RECORDS.glob("ranking-*.json")):
+        (ROOT / "docs" / "ranking.md").write_text(ranking_table.render())
 
 
 def _set(record: dict[str, Any]) -> str:
