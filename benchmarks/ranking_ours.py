@@ -38,20 +38,31 @@ def before(case: Case) -> dict[str, dict[str, Any]]:
 
 
 def fit(case: Case, name: str) -> Fit:
-    """Train and bundle the ranker as configured, with or without refit, and rank with it and with each of its parts."""
+    """Train and bundle the ranker as configured, with or without refit, and rank with it and with each of its parts.
+
+    What was done with the same settings and code on the same split is kept, with what it took then.
+    """
     own = f"artifacts/{name}"
     moved = [f"ranker.refit={FITS[name]}", f"train.out={own}/train", f"bundle.train={own}/train", f"bundle.out={own}/bundle"]
     sections = case.sections(*moved)
-    print(f"{case.name} {case.protocol}: ours, {name}", flush=True)
+    folder, mark = case.folder / own / "lists", case.folder / f"{name}.json"
+    earlier = "".join(artifacts.read_json(case.folder / f"{stage}.json")["key"] for stage in BEFORE)
+    key = "".join([_key("train", sections["train"], case), _key("bundle", sections["bundle"], case), earlier])
+    if not mark.exists() or artifacts.read_json(mark)["key"] != key:
+        print(f"{case.name} {case.protocol}: ours, {name}", flush=True)
+        artifacts.write_json(mark, {"key": key} | _fit(case, own, folder, sections))
+    about = {what: value for what, value in artifacts.read_json(mark).items() if what != "key"}
+    return Fit(folder, about | {"rates": artifacts.read_json(folder / "rates.json"), "ranker": sections["train"]["ranker"]})
+
+
+def _fit(case: Case, own: str, folder: Path, sections: dict[str, Any]) -> dict[str, Any]:
     trained = case.stage("ranking.train", sections)
     case.stage("delivery.bundle", sections)
-    folder = case.folder / own / "lists"
     lists = ROOT / "benchmarks" / "ranking_lists.py"
     done = measure("python", str(lists), f"{own}/bundle", str(folder), cwd=case.folder, code=ROOT, threads=case.threads)
     if done.status:
         raise SystemExit(done.output[-3000:])
-    rates = artifacts.read_json(folder / "rates.json")
-    return Fit(folder, {"train": _taken(trained), "ranked": _taken(done), "rates": rates, "ranker": sections["train"]["ranker"]})
+    return {"train": _taken(trained), "ranked": _taken(done)}
 
 
 def _taken(done: Measured) -> dict[str, Any]:
