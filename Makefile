@@ -8,7 +8,7 @@ test: .venv/.done ; pytest
 serve: .venv/.done ; zhijian serve
 schedule: .venv/.done ; zhijian schedule
 check: .venv/.done ; ruff check && ruff format --check && pyright --pythonpath .venv/bin/python && lint-imports
-bench: .venv/.done ; set -e; for file in benchmarks/[a-z]*.py; do python $$file; done
+bench: .venv/.done ; set -e; for name in pipeline ingest serving table; do python benchmarks/$$name.py; done
 clean: ; rm -rf .venv .state artifacts reports
 
 .venv/.done: pyproject.toml constraints.txt

@@ -31,9 +31,10 @@ def main() -> None:
         about = [prepare(case, asked.work) for case in cases]
         rows = [_rows(case, asked) for case in cases]
         measured = _judged(cases, rows, asked.judge)
-        how = {"protocol": asked.protocol, "about": PROTOCOLS[asked.protocol], "data": about, "folds": len(folds)}
+        how = {"protocol": asked.protocol, "about": PROTOCOLS[asked.protocol], "data": about, "folds": len(folds), "blind": asked.blind}
         given = {"seed": asked.seed, "threads": asked.threads, "resamples": RESAMPLES, "overrides": asked.override}
-        record(f"ranking-{name}-{asked.protocol}", commit(ROOT), how | given | {"uncommitted": uncommitted()} | measured)
+        title = f"ranking-{name}-{asked.protocol}" + ("-blind" if asked.blind else "")
+        record(title, commit(ROOT), how | given | {"uncommitted": uncommitted()} | measured)
 
 
 def _arguments() -> argparse.Namespace:
@@ -42,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--protocol", choices=list(PROTOCOLS), default="P1")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--peers", type=Path)
+    parser.add_argument("--blind", action="store_true", help="without times: only the order of the events is known")
     parser.add_argument("--only", action="append", help="of the peers, only these")
     parser.add_argument("--fits", nargs="+", choices=list(ranking_ours.FITS), default=list(ranking_ours.FITS))
     parser.add_argument("--judge", type=Path, default=ROOT.parent / "shared" / "judge" / "judge.py")
@@ -56,8 +58,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _case(name: str, fold: int, asked: argparse.Namespace) -> Case:
-    folder = asked.work / f"{name}-{asked.protocol}" / (f"fold{fold}" if asked.protocol == "P3" else "")
-    return Case(name, asked.protocol, fold, folder, asked.seed, asked.threads, tuple(asked.override))
+    folder = (
+        asked.work / (f"{name}-{asked.protocol}" + ("-blind" if asked.blind else "")) / (f"fold{fold}" if asked.protocol == "P3" else "")
+    )
+    return Case(name, asked.protocol, fold, folder, asked.seed, asked.threads, tuple(asked.override), asked.blind)
 
 
 def _rows(case: Case, asked: argparse.Namespace) -> list[Row]:

@@ -41,6 +41,7 @@ class Case:
     seed: int
     threads: int
     overrides: tuple[str, ...] = ()
+    blind: bool = False  # whether the split forgets all times and keeps the order alone
 
     def sections(self, *more: str) -> dict[str, Any]:
         """Compose the sections of all stages."""
@@ -74,7 +75,9 @@ def prepare(case: Case, work: Path) -> dict[str, Any]:
     """Ingest, validate and split, unless that was done with the same settings; returns what the data are."""
     sections = case.sections()
     root = Path(sections["ingest"]["source"]["root"])
-    said = json.dumps([{name: sections[name] for name in ("ingest", "validate", "split")}, case.seed, case.fold], sort_keys=True)
+    said = json.dumps(
+        [{name: sections[name] for name in ("ingest", "validate", "split")}, case.seed, case.fold, case.blind], sort_keys=True
+    )
     key = hashlib.sha256((said + artifacts.fingerprint(root, ROOT / "components" / "data")).encode()).hexdigest()
     mark = case.folder / "prepared"
     if not mark.exists() or mark.read_text() != key:
@@ -86,6 +89,8 @@ def prepare(case: Case, work: Path) -> dict[str, Any]:
             _item_cold(case)
         else:
             case.stage("data.split", sections)
+        if case.blind:
+            _forget(case)
         mark.write_text(key)
     parts = {name: len(case.table(f"split/{name}.parquet")) for name in PARTS}
     items = len(case.table("validate/items.parquet"))
@@ -99,6 +104,16 @@ def _share_cache(folder: Path, work: Path) -> None:
     link = folder / ".state" / "cache"
     if not link.exists():
         link.symlink_to((work / "cache").resolve())
+
+
+def _forget(case: Case) -> None:
+    """Take the times out of the split; the rows' numbers keep the order."""
+    with artifacts.folder(case.folder / "artifacts" / "blind") as aside:
+        for name in PARTS:
+            part = case.table(f"split/{name}.parquet").sort("timestamp", "row").with_columns(row=pl.int_range(pl.len()))
+            artifacts.write_table(aside / f"{name}.parquet", part.with_columns(timestamp=pl.lit(None, part.schema["timestamp"])))
+    for name in PARTS:
+        (case.folder / "artifacts" / "blind" / f"{name}.parquet").replace(case.folder / "artifacts" / "split" / f"{name}.parquet")
 
 
 def _item_cold(case: Case) -> None:

@@ -15,15 +15,17 @@ timestamps keep the order of the file.
 validation alone, the peers' from the grids in `benchmarks/ranking_peers.py`. Intervals: 95 %, bootstrap over users. *ahead*: paired, the
 hybrid less the row, fitted alike; bold where the interval is above 0. Seconds are those of the processor for one fit with the chosen
 setting, for the hybrid with all that comes before the ranker (text, behaviour, knowledge); users/s: lists of 20 in a second of the
-processor; *cap*: training was ended by the limit on processor seconds that the record states.
+processor. Where a set has times ours is asked at the moment of the first test event and counts what others did before it; the peers know
+their training data alone, and `part: trend` is the popularity of the day before the request. *without times*: the same split with the
+order of the events alone. *cap*: training was ended by the limit on processor seconds that the record states.
 """
 SETS = ("movietweetings", "ml-100k", "ml-latest-small", "amazon-beauty", "amazon-toys")
 
 
 def render() -> str:
     """All records, the embedded set first, each protocol after the other."""
-    records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob("ranking-*-P?.json"))]
-    records.sort(key=lambda record: (SETS.index(record["data"][0]["name"]), record["protocol"]))
+    records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob("ranking-*-P?*.json"))]
+    records.sort(key=lambda record: (SETS.index(record["data"][0]["name"]), record["protocol"], record["blind"]))
     speed = RECORDS / "ranking-speed.json"
     return "\n".join([HEAD, *map(_record, records), *([_speed(json.loads(speed.read_text()))] if speed.exists() else [])])
 
@@ -32,7 +34,8 @@ def _record(record: dict[str, Any]) -> str:
     data = record["data"][0]
     events = sum(data[part] for part in ("train", "valid", "test"))
     folds = f", mean of {record['folds']} folds" if record["folds"] > 1 else ""
-    lines = [f"## {data['name']}, {record['protocol']}", "", f"{record['about'][0].upper()}{record['about'][1:]}{folds}.", ""]
+    blind = ", without times" if record["blind"] else ""
+    lines = [f"## {data['name']}, {record['protocol']}{blind}", "", f"{record['about'][0].upper()}{record['about'][1:]}{folds}.", ""]
     lines += [f"{events:,} interactions, {data['items']:,} items; {_settings(record)}", ""]
     for question in record["rows"][0]["figures"]:
         lines += [*_table(record["rows"], question), ""]

@@ -65,8 +65,8 @@ def test_what_is_recommended_is_what_was_evaluated(retrained: tuple[Path, subpro
     written = pl.read_parquet(project / "reports" / "recommendations.parquet")
     recommender = Recommender.load(project / "artifacts" / "bundle")
     for user in written["user_id"].unique().sort()[:20]:
-        answer = recommender.recommend(user, k=10)
         rows = written.filter((pl.col("user_id") == user) & (pl.col("rank") <= 10))
+        answer = recommender.recommend(user, k=10, at=rows["at"][0])
         assert rows["item_id"].to_list() == [item.item_id for item in answer.items]
         assert rows["score"].to_list() == [item.score for item in answer.items]
 
