@@ -55,10 +55,11 @@ def main(bundle: Path, out: Path) -> None:
     if (SPLIT / "candidates.parquet").exists():
         chosen = np.searchsorted(dataset.items, artifacts.read_table(SPLIT / "candidates.parquet")["item_id"].to_list())
         _write(out / "hybrid-among.parquet", _among(recommender, known, chosen), users, dataset.items)
+    counts = np.bincount(recommender.histories.items, minlength=len(recommender.items))
     for name, part in recommender.scorer.parts.items():
-        _write(out / f"{name}.parquet", recommend(part, known, recommender.popularity, DEPTH), users, dataset.items)
+        _write(out / f"{name}.parquet", recommend(part, known, counts, DEPTH), users, dataset.items)
         if chosen is not None:
-            lists = recommend(Among(part, chosen), known, recommender.popularity, DEPTH)
+            lists = recommend(Among(part, chosen), known, counts, DEPTH)
             _write(out / f"{name}-among.parquet", lists, users, dataset.items)
     artifacts.write_json(out / "rates.json", {name: round(len(users) / seconds, 1) for name, seconds in rates.items()})
 

@@ -175,13 +175,12 @@ def weights(states: list[str], rows: list[dict[str, float]]) -> str:
     def paint(axes: Axes) -> None:
         axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=most)
         axes.invert_yaxis()
-        axes.set_xticks([x + 0.5 for x in range(len(parts))], [words(part) for part in parts], rotation=30, ha="right")
-        axes.set_yticks([y + 0.5 for y in range(len(states))], states)
-        axes.set_ylabel("events in the history")
+        axes.set_xticks([x + 0.5 for x in range(len(parts))], [words(part) for part in parts], rotation=45, ha="right", fontsize=7)
+        axes.set_yticks([y + 0.5 for y in range(len(states))], states, fontsize=7)
         for y, row in enumerate(values):
             for x, value in enumerate(row):
                 colour = "white" if value > 0.6 * most else "black"
-                axes.text(x + 0.5, y + 0.5, f"{value:.2f}", ha="center", va="center", color=colour)
+                axes.text(x + 0.5, y + 0.5, f"{value:.2f}".lstrip("0"), ha="center", va="center", color=colour, fontsize=6)
 
     return draw("weights", "Learned weight of each part by state of the user", paint, 1.2 + 0.4 * len(rows))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from components.data.histories import Histories, Ints
 from components.knowledge.paths import Paths
@@ -84,6 +85,13 @@ class Evidence:
             ]
             for chains in found
         ]
+
+
+def named(graph: pl.DataFrame, edges: pl.DataFrame) -> list[Edge]:
+    """Edges as people read them, from the tables of nodes and edges; an edge's id is its place."""
+    names = graph["name"]
+    columns = {"edge_id": edges["edge_id"], "head": names[edges["head"]], "relation": edges["relation"], "tail": names[edges["tail"]]}
+    return [Edge(**row) for row in pl.DataFrame(columns).iter_rows(named=True)]
 
 
 def reason(paths: list[Path], attention: list[Attention]) -> str:

@@ -19,7 +19,7 @@ from components.ranking.hybrid import Hybrid, HybridScorer
 from components.ranking.parts import Floats, World
 from components.ranking.terms import rounded
 from components.recommend.catalogue import Catalogue, Mask
-from components.recommend.explain import Evidence
+from components.recommend.explain import Evidence, named
 from components.recommend.policy import Lists, Policy, Reranking, joined
 from components.recommend.retrieval import Faiss, directions, restore, top
 from components.schema import Answer, Edge, Explanation, Filters, Neighbour
@@ -86,7 +86,7 @@ class Recommender:
                 folder, World(histories, np.full(len(ids), -1), vectors["vectors"], vectors["content"], Knowledge(graph, edges, {}))
             ),
             paths=Paths.build(graph, edges),
-            edges=_named(graph, edges),
+            edges=named(graph, edges),
             vectors=vectors["vectors"],
             content=vectors["content"],
             reranking=_policy(folder).settle(catalogue, vectors["content"]),
@@ -96,11 +96,6 @@ class Recommender:
     def under(self, policy: Policy) -> "Recommender":
         """The same bundle under other rules or another diversity; raises ConfigError for a rule that does not fit the catalogue."""
         return replace(self, reranking=policy.settle(self.catalogue, self.content))
-
-    @cached_property
-    def popularity(self) -> Ints:
-        """Events of each item, int64 (items,)."""
-        return np.bincount(self.histories.items, minlength=len(self.catalogue.ids))
 
     @property
     def items(self) -> list[str]:
@@ -283,12 +278,6 @@ class Recommender:
     @cached_property
     def _names(self) -> np.ndarray[Any, Any]:
         return np.array(self.items, dtype=object)
-
-
-def _named(graph: pl.DataFrame, edges: pl.DataFrame) -> list[Edge]:
-    names = graph["name"]
-    columns = {"edge_id": edges["edge_id"], "head": names[edges["head"]], "relation": edges["relation"], "tail": names[edges["tail"]]}
-    return [Edge(**row) for row in pl.DataFrame(columns).iter_rows(named=True)]
 
 
 def _policy(folder: Path) -> Policy:

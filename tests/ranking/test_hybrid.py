@@ -175,3 +175,9 @@ def test_a_head_reranks_what_the_parts_retrieve() -> None:
     items, _ = joined.rank(asked, unseen, 1)
     assert (items[fresh, 0] == wanted[fresh]).mean() > 0.9
     np.testing.assert_allclose(Terms(parts, joined.terms.spread).at(asked, items, joined.terms.standard(asked)).shape, (5, 60, 1))
+
+
+def test_a_setting_without_bound_survives_json() -> None:
+    hybrid = Hybrid(parts={"item": ItemLinear(decay=float("inf"))}, lengths=[3], ages=[])
+    text = json.dumps(nodes.plain(hybrid), allow_nan=False)
+    assert nodes.build(json.loads(text), "ranker") == hybrid
