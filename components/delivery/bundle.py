@@ -42,9 +42,10 @@ def main(
 
 
 def _about(pretrain: Path, align: Path, train: Path) -> dict[str, Any]:
-    """What stage train says, with the learning curves of the stages before it."""
+    """What stage train says, with the learning curves of the stages before it; what had nothing to learn from has none."""
     about, before, joined = (artifacts.read_json(folder / f"{folder.name}.json") for folder in (train, pretrain, align))
-    curves = {"pretraining": before["curve"]} | {name: joined[name]["curve"] for name in ("entities", "items", "users")}
+    parts = {"pretraining": before, **{name: joined[name] for name in ("entities", "items", "users")}}
+    curves = {name: part["curve"] for name, part in parts.items() if "curve" in part}
     return about | {"curves": curves | about["curves"]}
 
 
