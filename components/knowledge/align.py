@@ -29,14 +29,13 @@ def main(
     seed: int,
     checkpoint: Path,
 ) -> None:
-    """Write nodes, edges, entity vectors, aligned item and user vectors, and the report."""
-    built = graph.build(
-        artifacts.read_table(tables / "items.parquet"), _optional(tables / "triples.parquet"), _optional(tables / "links.parquet")
-    )
+    """Write nodes, edges, ties between users, entity vectors, aligned item and user vectors, and the report."""
+    data = histories.load(tables, split)
+    triples, links = (_optional(tables / f"{name}.parquet") for name in ("triples", "links"))
+    built = graph.build(artifacts.read_table(tables / "items.parquet"), triples, links, data.users)
     say(f"graph: {len(built.nodes)} nodes, {len(built.edges)} edges")
     vectors, entities = embedding.fit(built, seed, checkpoint / "entities")
     pools, has = pool(built, vectors)
-    data = histories.load(tables, split)
     people, active = follow(data.train, pools, has)
     items, items_report = alignment.fit(
         _vectors(pretrain / "items.safetensors"), pools, has, seed=seed, label="items", checkpoint=checkpoint / "items"
@@ -47,6 +46,7 @@ def main(
     with artifacts.folder(out) as aside:
         artifacts.write_table(aside / "nodes.parquet", built.nodes)
         artifacts.write_table(aside / "edges.parquet", built.edges)
+        artifacts.write_tensors(aside / "ties.safetensors", {"ties": built.ties})
         artifacts.write_tensors(aside / "entities.safetensors", {"vectors": vectors[built.items :]})
         artifacts.write_tensors(aside / "items.safetensors", {"vectors": items})
         artifacts.write_tensors(aside / "users.safetensors", {"vectors": users})

@@ -3,17 +3,53 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-ENTITY = "entity"  # the kind of every node that comes from external triples and is no item
+from components.data.histories import Ints
+from components.knowledge.links import SHOWN, link
+from components.knowledge.names import compared, spelled
+from components.schema import node
+
+ENTITY = "entity"  # the kind of an external entity of which nothing tells more
+ITEM = "item"
+ENDS = ("head", "tail")
 FACTS = {
     "relation": pl.String(),
     "head_kind": pl.String(),
     "head": pl.String(),
+    "head_name": pl.String(),
     "tail_kind": pl.String(),
     "tail": pl.String(),
-    "hop": pl.Int64(),
+    "tail_name": pl.String(),
 }
+
+
+@node
+class Relation:
+    """What a relation of the triples joins, and how people read it.
+
+    `head` and `tail` are the kinds of its ends: `item`, a kind of the catalogue's columns, or any other. With `inverse`,
+    facts are turned round first, so that (director, film.director.film, film) is one with (film, film.film.directed_by, director).
+    """
+
+    relation: str
+    name: str | None = None
+    head: str = ITEM
+    tail: str = ENTITY
+    inverse: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How triples are read; the fields are those of `components.knowledge.graph.Graph`."""
+
+    relations: list[Relation]
+    labels: list[str]
+    people: list[str]
+    fuzzy: float | None
+    hops: int
+    most: int
 
 
 @dataclass(frozen=True)
@@ -21,64 +57,136 @@ class External:
     """External facts, with item ids in place of linked entities.
 
     Attributes:
-        facts: relation, head_kind, head, tail_kind, tail, hop (edges from an item to the fact's nearer end, 1 = touches an item).
-        report: links matched, unmatched, ambiguous, of unknown items; triples left out.
+        facts: relation and, of each end, kind, what names are compared by, and name as spelled; an item's is its id.
+        ties: head, tail: users' ids.
+        report: links, and triples left out.
     """
 
     facts: pl.DataFrame
+    ties: pl.DataFrame
     report: dict[str, Any]
 
 
-def join(items: pl.Series, triples: pl.DataFrame | None, links: pl.DataFrame | None, hops: int, most: int) -> External:
-    """Join triples with the catalogue; without a links table an entity that is named like an item id is that item.
-
-    An entity linked to several items stands for the first of the sorted ids and is counted as ambiguous.
-    """
+def join(items: pl.DataFrame, triples: pl.DataFrame | None, links: pl.DataFrame | None, rules: Rules) -> External:
+    """Join triples with the catalogue (item_id, title); of the facts within `hops` of an item, the nearest `most` are kept."""
+    none = pl.DataFrame(schema={"head": pl.String(), "tail": pl.String()})
     if triples is None:
-        return External(pl.DataFrame(schema=FACTS), {})
-    clean = triples.select(pl.col(name).str.normalize("NFC").str.strip_chars() for name in ("head", "relation", "tail"))
-    given = links.select("item_id", "entity") if links is not None else pl.DataFrame({"item_id": items, "entity": items})
-    given = given.with_columns(pl.col("entity").str.normalize("NFC").str.strip_chars()).unique()
-    known = given.filter(pl.col("item_id").is_in(items.implode()))
-    names = pl.concat([clean["head"], clean["tail"]]).unique()
-    matched = known.filter(pl.col("entity").is_in(names.implode()))
-    ones = matched.sort("entity", "item_id").group_by("entity", maintain_order=True).first()
-    facts = _near(_linked(clean, ones), hops)
-    kept = facts.sort("hop", "head", "relation", "tail").head(most)
-    report: dict[str, Any] = {
+        return External(pl.DataFrame(schema=FACTS), none, {})
+    whole, blank = _whole(triples)
+    ties, labels = (whole.filter(pl.col("relation").is_in(names)) for names in (rules.people, rules.labels))
+    facts = _declared(whole.filter(~pl.col("relation").is_in([*rules.people, *rules.labels])), rules.relations)
+    names, named = _names(facts, labels)
+    coded = _coded(facts, names)
+    entities = _entities(names, coded)
+    found = link(items, entities, links, rules.fuzzy)
+    ends = entities.join(found.found, on="entity", how="left", maintain_order="left")
+    head, tail = (names["code"][coded[end]].to_numpy() for end in ENDS)
+    hop = _hops(head, tail, ends["item_id"].is_not_null().to_numpy(), rules.hops)
+    near = coded.with_columns(hop=hop).filter(pl.col("hop") > 0)
+    kept = near.sort("hop", "head", "relation", "tail").head(rules.most)
+    report = {
         "triples": len(triples),
+        "triples_blank": {"count": len(blank), "rows": blank["row"].head(SHOWN).to_list()},
         "triples_kept": len(kept),
-        "triples_far": len(clean) - len(facts),
-        "triples_over_limit": len(facts) - len(kept),
+        "triples_far": len(coded) - len(near),
+        "triples_over_limit": len(near) - len(kept),
+        "labels": named,
+        "links": found.report,
     }
-    if links is not None:
-        ambiguous = len(matched) - len(ones)
-        unknown, unmatched = len(given) - len(known), len(known) - len(matched)
-        report["links"] = {"matched": len(ones), "ambiguous": ambiguous, "unmatched": unmatched, "unknown_items": unknown}
-    return External(kept, report)
+    return External(_resolved(kept, names, ends), ties.select(ENDS), report)
 
 
-def _linked(triples: pl.DataFrame, ones: pl.DataFrame) -> pl.DataFrame:
-    found = triples
-    for end in ("head", "tail"):
-        item = ones.rename({"entity": end, "item_id": f"{end}_item"})
-        found = found.join(item, on=end, how="left", maintain_order="left")
-    kinds = {
-        f"{end}_kind": pl.when(pl.col(f"{end}_item").is_null()).then(pl.lit(ENTITY)).otherwise(pl.lit("item")) for end in ("head", "tail")
-    }
-    names = {end: pl.coalesce(f"{end}_item", end) for end in ("head", "tail")}
-    return found.select("relation", **kinds, **names)
+def _whole(triples: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Triples without a blank part, and those with."""
+    trimmed = triples.with_columns(relation=spelled(pl.col("relation")))
+    blank = pl.any_horizontal(pl.col(name).is_null() | ~pl.col(name).str.contains(r"[^\s\p{C}]") for name in ("relation", *ENDS))
+    return trimmed.filter(~blank), trimmed.filter(blank)
 
 
-def _near(facts: pl.DataFrame, hops: int) -> pl.DataFrame:
-    """Keep facts within `hops` of an item, with the number of hops."""
-    ends = {end: pl.struct(kind=f"{end}_kind", name=end) for end in ("head", "tail")}
-    rest = facts.with_columns(**{f"{end}_end": expr for end, expr in ends.items()}).with_columns(hop=pl.lit(None, pl.Int64()))
-    reached = pl.concat([rest["head_end"], rest["tail_end"]]).unique()
-    reached = reached.filter(reached.struct.field("kind") == "item")
+def _declared(facts: pl.DataFrame, relations: list[Relation]) -> pl.DataFrame:
+    """Give each fact its relation's name and the kinds of its ends, null where nothing is declared, turned round where it is inverse."""
+    schema = {"relation": pl.String, "name": pl.String, "head_kind": pl.String, "tail_kind": pl.String, "inverse": pl.Boolean}
+    rows = [(one.relation, one.name, one.head, one.tail, one.inverse) for one in relations]
+    declared = pl.DataFrame(rows, schema=schema, orient="row")
+    found = facts.join(declared, on="relation", how="left", maintain_order="left")
+    turned = pl.col("inverse").fill_null(value=False)
+    swapped = {end: pl.when(turned).then(other).otherwise(end) for end, other in (ENDS, ENDS[::-1])}
+    return found.select("head_kind", "tail_kind", relation=pl.coalesce("name", "relation"), **swapped)
+
+
+def _names(facts: pl.DataFrame, labels: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """The names at the ends: raw, entity (as compared), code (of the entity), key, name (as read); sorted by entity and spelling.
+
+    A label that one entity has is its key, so that it meets what the catalogue calls so; where several have it, their ids keep them apart.
+    """
+    raw = pl.concat([facts["head"], facts["tail"]]).unique()
+    names = pl.DataFrame({"raw": raw}).with_columns(spelling=spelled(pl.col("raw")))
+    names = names.with_columns(entity=compared(pl.col("spelling"))).sort("entity", "spelling", "raw")
+    said = labels.select(entity=compared(spelled(pl.col("head"))), label=spelled(pl.col("tail"))).sort("entity", "label")
+    said = said.unique("entity", keep="first", maintain_order=True).join(names, on="entity", how="semi")
+    said = said.with_columns(called=compared(pl.col("label"))).with_columns(shared=pl.len().over("called") > 1)
+    full = names.join(said, on="entity", how="left", maintain_order="left")
+    own = pl.when(~pl.col("shared")).then("called").otherwise("entity")
+    shared = said.filter("shared")
+    report = {"count": len(said), "shared": len(shared), "examples": shared["label"].unique().sort().head(SHOWN).to_list()}
+    code = pl.col("entity").rank("dense").cast(pl.Int64) - 1
+    return full.select("raw", "entity", code=code, key=own.fill_null(pl.col("entity")), name=pl.coalesce("label", "spelling")), report
+
+
+def _coded(facts: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """Replace the names at the ends by their places in `names`."""
+    places = names.select("raw", place=pl.int_range(pl.len(), dtype=pl.Int64))
+    for end in ENDS:
+        found = facts.select(raw=end).join(places, on="raw", how="left", maintain_order="left")["place"]
+        facts = facts.with_columns(found.alias(end))
+    return facts
+
+
+def _entities(names: pl.DataFrame, coded: pl.DataFrame) -> pl.DataFrame:
+    """Each entity once, by code: code, entity, name, kind (null unless it is declared to have just one), titled.
+
+    By its name an entity may be an item where it is declared as one, or, with nothing declared, is the head of a fact.
+    """
+    codes = names["code"]
+    ends = pl.concat([coded.select(kind=f"{end}_kind", head=pl.lit(end == "head")).with_columns(code=codes[coded[end]]) for end in ENDS])
+    place = (pl.col("kind") == ITEM) | (pl.col("kind").is_null() & pl.col("head"))
+    found = ends.group_by("code").agg(kinds=pl.col("kind").drop_nulls().unique(), titled=place.any())
+    kind = pl.when(pl.col("kinds").list.len() == 1).then(pl.col("kinds").list.first())
+    each = names.unique("code", keep="first", maintain_order=True).join(found, on="code", how="left", maintain_order="left")
+    titled = pl.col("titled") & (kind.is_null() | (kind == ITEM))
+    return each.sort("code").select("code", "entity", "name", kind=kind, titled=titled)
+
+
+def _hops(head: Ints, tail: Ints, items: Any, hops: int) -> Ints:
+    """Edges from an item to each fact's nearer end, 1 = touches an item; 0 beyond `hops`: int64 (facts,)."""
+    found = np.zeros(len(head), dtype=np.int64)
+    reached = items.copy()
     for hop in range(1, hops + 1):
-        near = pl.col("head_end").is_in(reached.implode()) | pl.col("tail_end").is_in(reached.implode())
-        rest = rest.with_columns(hop=pl.when(near & pl.col("hop").is_null()).then(pl.lit(hop)).otherwise("hop"))
-        kept = rest.filter(pl.col("hop").is_not_null())
-        reached = pl.concat([kept["head_end"], kept["tail_end"]]).unique()
-    return rest.filter(pl.col("hop").is_not_null()).select(FACTS.keys())
+        near = (found == 0) & (reached[head] | reached[tail])
+        found[near] = hop
+        reached[head[near]] = True
+        reached[tail[near]] = True
+    return found
+
+
+def _resolved(kept: pl.DataFrame, names: pl.DataFrame, ends: pl.DataFrame) -> pl.DataFrame:
+    """Facts with kinds, keys and names; an end of a declared kind other than `item` is never an item."""
+    codes = names["code"]
+    columns = {"relation": kept["relation"]}
+    for end in ENDS:
+        code = codes[kept[end]]
+        place = pl.DataFrame(
+            {
+                "declared": kept[f"{end}_kind"], "own": ends["kind"][code], "item": ends["item_id"][code],
+                "key": names["key"][kept[end]], "name": names["name"][kept[end]],
+            }
+        )  # fmt: skip
+        kind = pl.coalesce("declared", "own", pl.lit(ITEM))
+        linked = (kind == ITEM) & pl.col("item").is_not_null()
+        shown = place.select(
+            kind=pl.when(linked).then(pl.lit(ITEM)).when(kind == ITEM).then(pl.lit(ENTITY)).otherwise(kind),
+            key=pl.when(linked).then("item").otherwise("key"),
+            name="name",
+        )
+        columns |= {f"{end}_kind": shown["kind"], end: shown["key"], f"{end}_name": shown["name"]}
+    return pl.DataFrame(columns).select(FACTS.keys())

@@ -83,7 +83,7 @@ class KnowledgeScorer:
     def paths(self, history: Ints, candidate: int, most: int) -> list[Path]:
         """The `most` heaviest paths from a history, oldest first, to a candidate, by weight downwards, then by edges."""
         past = self._past(Histories(history, np.arange(len(history)), np.array([0, len(history)])))
-        return _paths(self.channels, self.weights, (past.indices.astype(np.int64), past.data), candidate)[:most]
+        return _paths(self.channels, self.weights, (past.indices.astype(np.int64), past.data), candidate, most)
 
     def tensors(self) -> Arrays:
         """What training found."""
@@ -115,7 +115,7 @@ class KnowledgeScorer:
         return (found - own).reshape(*candidates.shape, size)
 
 
-def _paths(channels: Channels, weights: Floats, history: tuple[Ints, Floats], candidate: int) -> list[Path]:
+def _paths(channels: Channels, weights: Floats, history: tuple[Ints, Floats], candidate: int, most: int) -> list[Path]:
     items, shares = history
     source, entered, before = channels.left.rows(items)
     _, left, after = channels.right.rows(np.array([candidate]))
@@ -129,7 +129,8 @@ def _paths(channels: Channels, weights: Floats, history: tuple[Ints, Floats], ca
     ranked = np.lexsort((chains[:, 2], chains[:, 1], chains[:, 0], -worth))
     total = worth.sum()
     return [
-        Path(int(items[source[first[i]]]), tuple(int(edge) for edge in chains[i] if edge >= 0), float(worth[i] / total)) for i in ranked
+        Path(int(items[source[first[i]]]), tuple(int(edge) for edge in chains[i] if edge >= 0), float(worth[i] / total))
+        for i in ranked[:most]
     ]
 
 

@@ -15,12 +15,13 @@ from components.stage import run
 def main(*, ranker: Hybrid, tables: Path, split: Path, pretrain: Path, align: Path, out: Path, seed: int, checkpoint: Path) -> None:
     """Write each part's tensors, the hybrid's, and `train.json` (curves, weights, what it was fitted on)."""
     dataset = load(tables, split)
+    graph_nodes, edges = (artifacts.read_table(align / f"{name}.parquet") for name in ("nodes", "edges"))
     world = World(
         histories=dataset.train,
         target=np.full(len(dataset.users), -1),
         vectors=artifacts.read_tensors(align / "items.safetensors")["vectors"],
         content=artifacts.read_tensors(pretrain / "items.safetensors")["content"],
-        graph=Knowledge(artifacts.read_table(align / "nodes.parquet"), artifacts.read_table(align / "edges.parquet"), {}),
+        graph=Knowledge(graph_nodes, edges, {}, artifacts.read_tensors(align / "ties.safetensors")["ties"]),
         checkpoint=checkpoint,
     )
     scorer, about = ranker.fit(world, dataset.valid, seed)

@@ -91,9 +91,7 @@ def test_one_name_of_two_kinds_is_two_entities():
     assert graph(columns=columns).build(catalogue(), None, None).report["nodes"] == {"genre": 2, "item": 3, "mood": 2}
 
 
-@pytest.mark.parametrize(
-    ("value", "name"), [("7", "0.0 to 10.0"), ("-3", "-10.0 to 0.0"), ("inf", None), ("1e300", None), ("x", None), ("", None)]
-)
+@pytest.mark.parametrize(("value", "name"), [("7", "0 to 10"), ("-3", "-10 to 0"), ("inf", None), ("1e300", None), ("x", None), ("", None)])
 def test_bins(value, name):
     items = table({"item_id": ["a"], "attributes": [pairs(price=[value])]}, ITEMS)
     built = graph(columns=[{"column": "price", "relation": "costs", "kind": "price", "transform": "bin"}]).build(items, None, None)
@@ -112,7 +110,8 @@ def test_external_triples_are_joined_through_links():
         ("Alpha", "written by", "w1"), ("Beta", "sequel of", "Alpha"), ("Rom\u00e9", "r", "Alpha"), ("w1", "born in", "Rome")
     ]  # fmt: skip
     report = built.report
-    assert report["links"] == {"matched": 2, "ambiguous": 1, "unmatched": 1, "unknown_items": 1}
+    counts = {name: value for name, value in report["links"].items() if name != "examples"}
+    assert counts == {"id": 2, "exact": 0, "fuzzy": 0, "ambiguous": 1, "unmatched": 1, "unknown_items": 1, "dangling": 1}
     assert (report["triples"], report["triples_kept"], report["triples_far"]) == (9, 7, 2)
     assert (report["self_loops"], report["duplicates"]) == (1, 2)
 
@@ -144,7 +143,123 @@ def test_empty_graph(items):
 def test_empty_external_tables():
     built = graph().build(catalogue(), triples(), links())
     assert len(built.edges) == 8
-    assert built.report["links"] == {"matched": 0, "ambiguous": 0, "unmatched": 0, "unknown_items": 0}
+    assert (built.report["links"]["id"], built.report["links"]["unmatched"]) == (0, 3)
+
+
+def test_bins_of_a_broken_step_have_short_names():
+    items = table({"item_id": ["a"], "attributes": [pairs(price=["0.35"])]}, ITEMS)
+    built = graph(columns=[COLUMNS[0] | {"column": "price", "transform": "bin", "step": 0.1}]).build(items, None, None)
+    assert built.nodes["name"].to_list()[1:] == ["0.3 to 0.4"]
+
+
+@pytest.mark.parametrize("year", ["1994", "1994.0", " 1994 ", "1994-07-31", "1994-07"])
+def test_decades_of_numbers_and_dates(year):
+    items = table({"item_id": ["a"], "attributes": [pairs(year=[year])]}, ITEMS)
+    assert graph().build(items, None, None).nodes["name"].to_list()[1:] == ["1990s"]
+
+
+def test_lists_are_split():
+    items = table({"item_id": ["a"], "attributes": [pairs(tag=["space | Robots||robots"])]}, ITEMS)
+    built = graph(columns=[{"column": "tag", "relation": "tagged", "kind": "tag", "separator": "|"}]).build(items, None, None)
+    assert built.nodes["name"].to_list()[1:] == ["Robots", "space"]
+
+
+def test_twins_meet_and_are_read_as_most_often_spelled():
+    tags = [
+        "Sci\u00adFi",
+        "scifi",
+        "\uff33\uff43\uff49\uff26\uff49",
+        "SCIFI",
+        "scifi",
+        "Am\u00e9lie",
+        "AME\u0301LIE",
+        "stra\u00dfe",
+        "STRASSE",
+    ]
+    items = table({"item_id": [str(i) for i in range(9)], "categories": [[tag] for tag in tags]}, ITEMS)
+    built = graph().build(items, None, None)
+    assert built.nodes["name"].to_list()[9:] == ["AM\u00c9LIE", "STRASSE", "scifi"]
+    assert built.report["twins"]["count"] == 3
+    assert built.report["twins"]["examples"][1] == ["scifi", "SCIFI", "SciFi", "\uff33\uff43\uff49\uff26\uff49"]
+
+
+def test_values_may_be_items_and_dangling_ones_are_counted():
+    rows = {"item_id": ["a", "b"], "title": ["Alpha", "Beta"], "attributes": [pairs(also=["b", "a", "gone", "gone2"]), []]}
+    column = {"column": "also", "relation": "bought with", "kind": "item"}
+    built = graph(columns=[column]).build(table(rows, ITEMS), None, None)
+    assert read(built) == [("Alpha", "bought with", "Beta")]
+    assert built.report["dangling_items"] == {"count": 2, "examples": ["gone", "gone2"]}
+    assert built.report["self_loops"] == 1
+
+
+def test_items_of_one_title_stay_apart():
+    items = table({"item_id": ["a", "b"], "title": ["Heat", "Heat"], "categories": [["Heat"], ["Heat"]]}, ITEMS)
+    built = graph().build(items, None, None)
+    assert built.nodes.select("kind", "item_id").rows() == [("item", "a"), ("item", "b"), ("genre", None)]
+    assert len(built.edges) == 2
+
+
+def test_declared_relations_join_the_catalogue_s_own_entities():
+    outside = triples(("f1", "film.directed_by", "ANA"), ("Ana", "director.film", "f1"), ("ana", "born in", "Rome"))
+    relations = [
+        {"relation": "film.directed_by", "name": "directed by", "tail": "person"},
+        {"relation": "director.film", "name": "directed by", "tail": "person", "inverse": True},
+    ]
+    built = graph(columns=COLUMNS[1:2], relations=relations).build(catalogue(), outside, links(("c", "f1")))
+    assert read(built) == [("Beta", "directed by", "Ana"), ("c", "directed by", "Ana"), ("Ana", "born in", "Rome")]  # ANA and ana once each
+    assert built.report["nodes"] == {"entity": 1, "item": 3, "person": 1}
+    assert built.report["duplicates"] == 1
+
+
+def test_labels_are_read_and_two_entities_of_one_name_stay_apart():
+    outside = triples(
+        ("m1", "by", "p1"), ("m1", "by", "p2"), ("m1", "by", "p3"), ("p1", "name", "John Smith"), ("p2", "name", "John  Smith"),
+        ("p3", "name", "Ana"), ("p9", "name", "nobody"),
+    )  # fmt: skip
+    relations = [{"relation": "by", "name": "directed by", "tail": "person"}]
+    built = graph(columns=COLUMNS[1:2], relations=relations, labels=["name"]).build(catalogue(), outside, links(("a", "m1")))
+    assert sorted(read(built)) == [
+        ("Alpha", "directed by", "Ana"), ("Alpha", "directed by", "John Smith"), ("Alpha", "directed by", "John Smith"),
+        ("Beta", "directed by", "Ana"),
+    ]  # fmt: skip
+    assert built.report["nodes"] == {"item": 3, "person": 3}
+    assert built.report["labels"] == {"count": 3, "shared": 2, "examples": ["John Smith"]}
+
+
+def test_blank_triples_are_counted_with_their_rows():
+    outside = pl.DataFrame({"row": [4, 5, 6], "head": ["a", " \u200b", None], "relation": ["r", "r", "r"], "tail": ["b", "a", "a"]})
+    built = graph(columns=[]).build(catalogue(), table(outside, TRIPLES), None)
+    assert read(built) == [("Alpha", "r", "Beta")]
+    assert built.report["triples_blank"] == {"count": 2, "rows": [5, 6]}
+
+
+def test_friends_are_ties_and_no_edges():
+    outside = triples(
+        ("u2", "friend", "u1"), ("u1", "friend", "u2"), ("u1", "friend", "u1"), ("u3", "friend", "zzz"), ("u2", "friend", "u3")
+    )
+    built = graph(columns=[], people=["friend"]).build(catalogue(), outside, None, ["u1", "u2", "u3"])
+    assert built.ties.tolist() == [[0, 1], [1, 2]]
+    assert built.edges.is_empty()
+    assert built.report["ties"] == {"kept": 2, "unknown_users": 1}
+
+
+def test_a_cycle_and_a_hub():
+    spokes = [(f"x{i:05}", "in", "hub") for i in range(20_000)]
+    outside = triples(("a", "r", "hub"), ("hub", "r", "x00000"), ("x00000", "r", "a"), *spokes)
+    built = graph(columns=[], most=10_000).build(catalogue(), outside, None)
+    assert built.report["largest"][0] == {"kind": "entity", "name": "hub", "edges": 10_000 - 1}
+    assert built.report["triples_over_limit"] == 20_003 - 10_000
+    assert ("Alpha", "r", "hub") in read(built)
+
+
+def test_what_reading_order_the_triples_have_does_not_matter():
+    outside = triples(
+        ("ROME", "r", "a"), ("Rome", "r", "b"), ("Rome", "part of", "Italy"), ("b", "s", "\u212bland"), ("\u00c5land", "s", "a")
+    )
+    one, two = (graph().build(catalogue(), rows, None) for rows in (outside, outside.reverse()))
+    assert one.nodes.equals(two.nodes)
+    assert one.edges.equals(two.edges)
+    assert one.report == two.report
 
 
 def test_unknown_key_is_refused_by_name():
