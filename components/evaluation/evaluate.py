@@ -1,7 +1,9 @@
 """Stage evaluate: measure the bundle through the `Recommender` that serves it, beside the baselines."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 from pydantic import PositiveInt
 
 from components import artifacts
@@ -12,6 +14,7 @@ from components.evaluation.baselines import Baseline
 from components.evaluation.compare import Plan
 from components.evaluation.report import render
 from components.recommend import Recommender
+from components.schema import Answer
 from components.stage import run
 
 
@@ -39,10 +42,21 @@ def main(
     recommender = Recommender.load(bundle)
     categories = artifacts.read_table(tables / "items.parquet").select("item_id", "categories")
     plan = Plan(k, depth, resamples, seed)
-    table, metrics = assess(recommender, load(tables, split), categories, baselines, plan)
+    dataset = load(tables, split)
+    table, metrics = assess(recommender, dataset, categories, baselines, plan)
     artifacts.write_table(out / "recommendations.parquet", table)
     artifacts.write_json(out / "metrics.json", metrics)
-    artifacts.write_text(out / "report.html", render(metrics, recommender.about))
+    artifacts.write_text(
+        out / "report.html", render(metrics, recommender.about, _examples(recommender, table, int(dataset.test.times.max(initial=0))))
+    )
+
+
+def _examples(recommender: Recommender, table: pl.DataFrame, end: int) -> list[Answer]:
+    """The first item, after the last test event, of a few test users: those in the middle of every quarter of the sorted ids."""
+    then = datetime.fromtimestamp(end + 1, UTC)
+    users = table["user_id"].unique().sort()
+    chosen = sorted({len(users) * place // 8 for place in (1, 3, 5, 7)})
+    return [recommender.recommend(users[place], k=1, at=then) for place in chosen]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The report: one HTML page that needs nothing else, neither network nor script."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -8,17 +9,20 @@ import jinja2
 from markupsafe import Markup
 
 from components.evaluation import plots
+from components.knowledge.drawing import draw
+from components.schema import Answer
 
 NBSP = "\N{NO-BREAK SPACE}"
 SHOWN = ("NDCG", "HR", "Recall", "MRR")
 
 
-def render(metrics: dict[str, Any], about: dict[str, Any]) -> str:
+def render(metrics: dict[str, Any], about: dict[str, Any], examples: Sequence[Answer] = ()) -> str:
     """Render the content of metrics.json, and what the bundle's manifest says of its training, as HTML.
 
     Args:
         about: of it are read `curves` (epoch, loss, score, seconds by part) and `weights` (one mapping of part to weight per user
             state) with the states' names, `states`, or their `bounds`, each where present.
+        examples: a few users' answers, whose first items are shown with their paths.
     """
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters |= {"number": number, "words": plots.words}
@@ -30,6 +34,7 @@ def render(metrics: dict[str, Any], about: dict[str, Any]) -> str:
         summary=summary(metrics),
         columns=[name for name in metrics["models"]["hybrid"] if name.split("@")[0] in SHOWN],
         figures={name: Markup(svg) for name, svg in _figures(metrics, about).items()},  # noqa: S704 - drawn by us: names are paths, or escaped
+        examples=[(answer.user_id, item, Markup(draw(item.title, item.paths))) for answer in examples for item in answer.items],  # noqa: S704 - drawn by us, escaped
         weights=list(zip(_states(about), about.get("weights", []), strict=True)),
     )
 

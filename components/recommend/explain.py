@@ -1,26 +1,28 @@
 """Evidence for a recommendation: what the history's attention fell on, the paths in the graph, and a sentence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from components.data.histories import Histories, Ints
-from components.knowledge.paths import Paths
+from components.knowledge.drawing import walk
 from components.ranking.hybrid import HybridScorer
+from components.ranking.knowledge import KnowledgeScorer
 from components.ranking.parts import Floats
 from components.recommend.catalogue import Catalogue
 from components.schema import Attention, Edge, Path, Recommendation
 
 SHOWN = 5  # items of the history, and paths, shown as evidence
-PHRASES = {
-    "has genre": "also {tail}",
-    "directed by": "also directed by {tail}",
-    "stars": "also with {tail}",
-    "released in": "also from the {tail}",
-    "made by": "also made by {tail}",
-    "tagged": "also tagged {tail}",
+PHRASES = {  # of an item, after "also"; what is not here is said as the relation and the name
+    "has genre": "{}",
+    "stars": "with {}",
+    "released in": "from the {}",
+    "made in": "from {}",
 }
+LINKING = ("by", "of", "to", "in", "from", "with", "at", "as", "about", "for", "on", "tagged")  # ends of relations without a verb
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,12 @@ class Evidence:
     """Where evidence comes from.
 
     Attributes:
+        scorer: its first part that reasons over the graph, if any, finds the paths.
         edges: the graph's edges as people read them; an edge's id is its place.
     """
 
     catalogue: Catalogue
     scorer: HybridScorer
-    paths: Paths
     edges: list[Edge]
 
     def of(self, asked: Histories, items: Ints, terms: Floats, scores: Floats, rules: list[list[str]]) -> list[Recommendation]:
@@ -75,15 +77,22 @@ class Evidence:
         order = np.argsort(-shares, kind="stable")[:SHOWN]
         return [Attention(item_id=ids[items[i]], title=titles[items[i]], weight=float(shares[i])) for i in order]
 
+    @cached_property
+    def _reasoner(self) -> KnowledgeScorer | None:
+        return next((part for part in self.scorer.parts.values() if isinstance(part, KnowledgeScorer)), None)
+
     def _chains(self, asked: Histories, items: Ints) -> list[list[Path]]:
-        found = self.paths.between(np.unique(asked.items), items, SHOWN)
+        """The heaviest paths to each item; a path's weight is its share of what the graph adds to the item's score."""
+        if self._reasoner is None:
+            return [[] for _ in items]
+        found = [self._reasoner.paths(asked.items, int(item), SHOWN) for item in items]
         titles = self.catalogue.titles
         return [
             [
-                Path(source=titles[source], edges=[self.edges[edge] for edge in edges], weight=round(float(weight), 6))
-                for source, edges, weight in chains
+                Path(source=titles[path.source], edges=[self.edges[edge] for edge in path.edges], weight=round(path.weight, 6))
+                for path in paths
             ]
-            for chains in found
+            for paths in found
         ]
 
 
@@ -97,13 +106,42 @@ def named(graph: pl.DataFrame, edges: pl.DataFrame) -> list[Edge]:
 def reason(paths: list[Path], attention: list[Attention]) -> str:
     """Say why in one sentence, from the strongest path, else from the strongest attention, else from popularity.
 
-    Every name in the sentence is the title of an item of the history or an entity at the end of an edge shown.
+    Every name in the sentence is the title of an item of the history or stands at an end of an edge shown.
     """
     if paths:
-        best = paths[0]
-        last = best.edges[-1]
-        phrase = PHRASES.get(last.relation, "also {relation} {tail}").format(relation=last.relation, tail=last.tail)
-        return f"because of {best.source} in your history: {phrase}"
+        return f"because of {paths[0].source} in your history: {_said(paths[0].source, paths[0].edges)}"
     if attention:
         return f"because of {attention[0].title} in your history"
     return "popular with everyone lately"
+
+
+def _said(source: str, edges: Sequence[Edge]) -> str:
+    """What joins the two items: what both have in common, else one clause per edge."""
+    names = walk(source, edges)
+    if len(edges) == 1:
+        head, tail = ("this one", source) if _heads(edges[0], names[1]) else (source, "this one")
+        return f"{head} {_verb(edges[0].relation)} {tail}"
+    first, last = edges[0], edges[-1]
+    if len(edges) == 2 and (first.relation, _heads(first, source)) == (last.relation, _heads(last, names[-1])):
+        if _heads(last, names[-1]):
+            phrase = PHRASES.get(last.relation)
+            return f"also {phrase.format(last.tail) if phrase else f'{last.relation} {last.tail}'}"
+        return f"{last.head} {last.relation} this one too"
+    middle = [f"{edge.head} {edge.relation} {edge.tail}" for edge in edges[1:-1]]
+    return ", ".join([_clause(first, "it", source), *middle]) + f", and {_clause(last, 'this one', names[-1])}"
+
+
+def _heads(edge: Edge, item: str) -> bool:
+    return edge.head == item
+
+
+def _clause(edge: Edge, called: str, item: str) -> str:
+    """A fact about an item, which is not named but called `it` or `this one`."""
+    if _heads(edge, item):
+        return f"{called} {_verb(edge.relation)} {edge.tail}"
+    return f"{edge.head} {edge.relation} {called}"
+
+
+def _verb(relation: str) -> str:
+    """What is said of an item: it stars someone, but is directed by someone."""
+    return f"is {relation}" if relation.rpartition(" ")[2] in LINKING else relation

@@ -14,7 +14,6 @@ from components import artifacts, nodes
 from components.data.histories import NOW, Histories, Ints
 from components.errors import RequestError
 from components.knowledge.graph import Knowledge
-from components.knowledge.paths import Paths
 from components.ranking.hybrid import Hybrid, HybridScorer
 from components.ranking.parts import Floats, World
 from components.ranking.terms import rounded
@@ -55,7 +54,6 @@ class Recommender:
     users: dict[str, int]
     histories: Histories
     scorer: HybridScorer
-    paths: Paths
     edges: list[Edge]
     vectors: Floats
     content: Floats
@@ -85,7 +83,6 @@ class Recommender:
             scorer=_scorer(
                 folder, World(histories, np.full(len(ids), -1), vectors["vectors"], vectors["content"], Knowledge(graph, edges, {}))
             ),
-            paths=Paths.build(graph, edges),
             edges=named(graph, edges),
             vectors=vectors["vectors"],
             content=vectors["content"],
@@ -184,7 +181,7 @@ class Recommender:
 
     @cached_property
     def _evidence(self) -> Evidence:
-        return Evidence(self.catalogue, self.scorer, self.paths, self.edges)
+        return Evidence(self.catalogue, self.scorer, self.edges)
 
     def _place(self, item: str) -> int:
         if item not in self.catalogue.index:

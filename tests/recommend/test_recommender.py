@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from components import artifacts, nodes
 from components.errors import BundleError, ConfigError, RequestError
+from components.knowledge.drawing import walk
 from components.recommend import Recommender
 from components.recommend.diversity import DPP, MMR
 from components.recommend.policy import Policy
@@ -128,7 +130,8 @@ def test_every_path_exists_edge_by_edge(recommender: Recommender, bundle: Path) 
     for path in shown:
         assert [recommender.edges[edge.edge_id] for edge in path.edges] == path.edges
         assert all(edge.edge_id in edges["edge_id"] for edge in path.edges)
-        assert len({edge.tail for edge in path.edges}) == 1
+        names = walk(path.source, path.edges)
+        assert all({edge.head, edge.tail} == set(ends) for edge, ends in zip(path.edges, pairwise(names), strict=True))
 
 
 def test_reasons_name_items_of_the_history_alone(recommender: Recommender) -> None:
