@@ -17,6 +17,7 @@ from components.ranking.parts import World
 from components.ranking.popularity import Popularity
 from components.ranking.terms import Terms
 from components.recommend.policy import Policy
+from components.schema import Answer, Recommendation
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,6 +76,13 @@ class Bundle:
 
     def under(self, policy):
         return replace(self, reranking=SimpleNamespace(policy=policy))
+
+    def recommend(self, user, k, at):
+        assert at.tzinfo is not None
+        rows = self.batch([user], k).iter_rows(named=True)
+        shown = [{"title": row["item_id"], "parts": {}, "reason": "", "attention": [], "paths": []} | row for row in rows]
+        items = [Recommendation(**{key: value for key, value in row.items() if key != "user_id"}) for row in shown]
+        return Answer(bundle=self.bundle, source="hybrid", user_id=user, unknown=[], items=items)
 
     def batch(self, users, k, at=None):
         events = self.histories
