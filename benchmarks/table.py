@@ -13,8 +13,8 @@ Made of the records in `benchmarks/records/` by `python benchmarks/table.py`; [h
 Protocol P1: each user's last interaction is test, the one before it valid; all of the catalogue is ranked but what the user has seen; equal
 timestamps keep the order of the file. *train-only*: fitted on train, the validation item is in the history; *refit*: the closed-form parts
 and all baselines are fitted on train and validation. Users ask at the moment of their test event: *recent* and the hybrid count what others
-did before it. Intervals: 95 %, bootstrap over users; Δ: paired, hybrid less sequential. Other data sets and other libraries:
-[ranking.md](ranking.md).
+did before it. Intervals: 95 %, bootstrap over users; Δ: paired, hybrid less sequential. Each section
+is of the commit that it names. Other data sets and other libraries: [ranking.md](ranking.md).
 """
 NAMES = {"refit": "refit", "train_only": "train-only"}
 
