@@ -13,7 +13,7 @@ from components.progress import say
 from components.ranking.gate import Gate
 from components.ranking.parts import Arrays, Floats, Part, Reasoner, Scorer, World
 from components.ranking.pools import emptied, first_new, pool, scaled, spread
-from components.ranking.terms import Terms, rounded
+from components.ranking.terms import Terms, best, rounded
 from components.ranking.weights import Bools, Pool, calibrate, cross_fit, join, learn
 from components.schema import node
 
@@ -64,7 +64,7 @@ class HybridScorer:
         drawn = np.zeros(standard[0].shape, dtype=np.float32)
         for part, values in enumerate(standard):
             drawn += self.retrieval[state, part, None].astype(np.float32) * values
-        chosen = _best(drawn, open_, max(depth, self.candidates), also)
+        chosen = best(_open(drawn, open_, also), max(depth, self.candidates))
         there = chosen >= 0
         values = self.terms.at(histories, np.maximum(chosen, 0), standard)
         added = self.weights[state].T[:, :, None] * values
@@ -223,12 +223,9 @@ def _dropped(weights: Floats, places: list[int]) -> Floats:
     return kept / kept.sum(1, keepdims=True)
 
 
-def _best(first: Floats, open_: Bools | None, count: int, also: Ints | None) -> Ints:
-    """The `count` best open items of each user, in no order, -1 where there are fewer: int64 (users, n)."""
-    scores = first if open_ is None else np.where(open_, first, -np.inf)
+def _open(drawn: Floats, open_: Bools | None, also: Ints | None) -> Floats:
+    """Scores of what may be drawn, -inf for the rest; of `also` infinite, so that they are."""
+    scores = drawn.copy() if open_ is None else np.where(open_, drawn, -np.inf)
     if also is not None:
-        scores = scores.copy()
         scores[:, also] = np.inf
-    count = min(count, scores.shape[1])
-    best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-    return np.where(np.isneginf(np.take_along_axis(scores, best, axis=1)), -1, best)
+    return scores

@@ -7,8 +7,8 @@ import numpy as np
 from components.data.histories import Histories, Ints
 from components.ranking.gate import Gate
 from components.ranking.parts import Floats
-from components.ranking.terms import Terms
-from components.ranking.weights import Bools, Pool, join
+from components.ranking.terms import Terms, best
+from components.ranking.weights import Pool, join
 
 
 def pool(terms: Terms, gate: Gate, asked: Histories, target: Ints, width: int, block: int = 256) -> Pool:
@@ -46,8 +46,8 @@ def first_new(valid: Histories) -> Ints:
 
 def _block(terms: Terms, gate: Gate, histories: Histories, target: Ints, width: int) -> Pool:
     standard = terms.standard(histories)
-    best = [_best(values, histories, width) for values in standard]
-    ordered = np.sort(np.concatenate(best, axis=1), axis=1)
+    found = [best(_unseen(values, histories), width) for values in standard]
+    ordered = np.sort(np.concatenate(found, axis=1), axis=1)
     there = (ordered != target[:, None]) & (ordered >= 0)
     there[:, 1:] &= ordered[:, 1:] != ordered[:, :-1]
     chosen = np.concatenate([target[:, None], np.maximum(ordered, 0)], axis=1)
@@ -55,11 +55,7 @@ def _block(terms: Terms, gate: Gate, histories: Histories, target: Ints, width: 
     return Pool(values, np.concatenate([np.ones((len(target), 1), dtype=bool), there], axis=1), gate.states(histories))
 
 
-def _best(values: Floats, histories: Histories, width: int) -> Ints:
-    """The `width` best unseen items, in no order, -1 where there are fewer."""
+def _unseen(values: Floats, histories: Histories) -> Floats:
     open_ = values.copy()
     open_[histories.users, histories.items] = -np.inf
-    width = min(width, open_.shape[1])
-    best = np.argpartition(-open_, width - 1, axis=1)[:, :width]
-    seen: Bools = np.isneginf(np.take_along_axis(open_, best, axis=1))
-    return np.where(seen, -1, best)
+    return open_

@@ -12,7 +12,7 @@ import numpy as np
 from components import artifacts, nodes
 from components.data.histories import Histories, index
 from components.errors import ConfigError, DataError
-from components.knowledge.graph import Knowledge
+from components.ranking import train
 from components.ranking.hybrid import Hybrid
 from components.ranking.parts import Arrays, Part, Scorer, World
 
@@ -140,14 +140,8 @@ def read(tables: Path, split: Path, pretrain: Path, align: Path, users: Path) ->
     for name, known in (("user_id", ids), ("item_id", items)):
         if any(not frame[name].is_in(known).all() for frame in frames):
             raise DataError(f"{split}: has a {name} that {users if name == 'user_id' else tables} lacks; run `zhijian retrain` first")
-    train, valid = (index(frame, ids, items) for frame in frames)
-    return World(
-        histories=train,
-        target=np.full(len(ids), -1),
-        vectors=artifacts.read_tensors(align / "items.safetensors")["vectors"],
-        content=artifacts.read_tensors(pretrain / "items.safetensors")["content"],
-        graph=Knowledge(artifacts.read_table(align / "nodes.parquet"), artifacts.read_table(align / "edges.parquet"), {}),
-    ), valid
+    events, valid = (index(frame, ids, items) for frame in frames)
+    return train.read(events, pretrain, align), valid
 
 
 def _axis(text: str) -> Axis:

@@ -76,6 +76,13 @@ def standardise(scores: Floats) -> Floats:
     return (centred / np.where(deviation > 1e-12, deviation, np.inf)).astype(np.float32)
 
 
+def best(scores: Floats, count: int) -> Ints:
+    """The `count` best items of each user, in no order, -1 where fewer have a finite score: int64 (users, min(count, items))."""
+    count = min(count, scores.shape[1])
+    found = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    return np.where(np.isneginf(np.take_along_axis(scores, found, axis=1)), -1, found)
+
+
 def rounded(scores: Floats) -> Floats:
     """Round to float32's precision, so that a score does not tell what batch it was computed in: float64."""
     return scores.astype(np.float32).astype(np.float64)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from components import artifacts, nodes
-from components.data.histories import load
+from components.data.histories import Histories, load
 from components.knowledge.graph import Knowledge
 from components.ranking.hybrid import Hybrid
 from components.ranking.parts import World
@@ -15,21 +15,26 @@ from components.stage import run
 def main(*, ranker: Hybrid, tables: Path, split: Path, pretrain: Path, align: Path, out: Path, seed: int, checkpoint: Path) -> None:
     """Write each part's tensors, the hybrid's, and `train.json` (curves, weights, what it was fitted on)."""
     dataset = load(tables, split)
-    graph_nodes, edges = (artifacts.read_table(align / f"{name}.parquet") for name in ("nodes", "edges"))
-    world = World(
-        histories=dataset.train,
-        target=np.full(len(dataset.users), -1),
-        vectors=artifacts.read_tensors(align / "items.safetensors")["vectors"],
-        content=artifacts.read_tensors(pretrain / "items.safetensors")["content"],
-        graph=Knowledge(graph_nodes, edges, {}, artifacts.read_tensors(align / "ties.safetensors")["ties"]),
-        checkpoint=checkpoint,
-    )
+    world = read(dataset.train, pretrain, align, checkpoint)
     scorer, about = ranker.fit(world, dataset.valid, seed)
     with artifacts.folder(out) as aside:
         for name, part in [*scorer.parts.items(), ("hybrid", scorer)]:
             artifacts.write_tensors(aside / f"{name}.safetensors", part.tensors())
         artifacts.write_json(aside / "ranker.json", nodes.plain(ranker))
         artifacts.write_json(aside / "train.json", about | {"fitted_on": "train+valid" if ranker.refit else "train"})
+
+
+def read(train: Histories, pretrain: Path, align: Path, checkpoint: Path | None = None) -> World:
+    """What the parts are fitted on: training events, the items' vectors and the knowledge graph."""
+    nodes_, edges = (artifacts.read_table(align / f"{name}.parquet") for name in ("nodes", "edges"))
+    return World(
+        histories=train,
+        target=np.full(len(train), -1),
+        vectors=artifacts.read_tensors(align / "items.safetensors")["vectors"],
+        content=artifacts.read_tensors(pretrain / "items.safetensors")["content"],
+        graph=Knowledge(nodes_, edges, {}, artifacts.read_tensors(align / "ties.safetensors")["ties"]),
+        checkpoint=checkpoint,
+    )
 
 
 if __name__ == "__main__":
