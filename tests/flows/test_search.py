@@ -66,6 +66,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     artifacts.write_tensors(root / "artifacts/pretrain/items.safetensors", {"content": content})
     artifacts.write_tensors(root / "artifacts/align/items.safetensors", {"vectors": content})
     graph = Graph(columns=[]).build(table({"item_id": items}, ITEMS), None, None)
+    artifacts.write_tensors(root / "artifacts/align/ties.safetensors", {"ties": graph.ties})
     for name, frame in (("nodes", graph.nodes), ("edges", graph.edges)):
         artifacts.write_table(root / f"artifacts/align/{name}.parquet", frame)
     artifacts.write_table(root / "artifacts/bundle/users.parquet", pl.DataFrame({"user_id": [f"u{user:02d}" for user in range(60)]}))
