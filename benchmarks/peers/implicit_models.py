@@ -48,9 +48,11 @@ def rank(fitted: Fitted, split: Split, known: pd.DataFrame, users: np.ndarray, k
     rows = split.matrix(known)[users]
     more = {"recalculate_user": True} if fitted.folds_in else {}
     ids, scores = fitted.model.recommend(users, rows, N=k, filter_already_liked_items=True, **more)
-    lists = np.where((ids >= 0) & np.isfinite(scores) & (scores > np.finfo(np.float32).min), ids, -1).astype(np.int64)
-    lists[rows.getnnz(1) == 0] = -1
-    return lists
+    seen = np.asarray(rows[np.arange(len(users))[:, None], np.maximum(ids, 0)].todense()) > 0  # a short list is filled up with them
+    good = (ids >= 0) & np.isfinite(scores) & (scores > np.finfo(np.float32).min) & ~seen
+    good[rows.getnnz(1) == 0] = False
+    first = np.argsort(~good, axis=1, kind="stable")
+    return np.take_along_axis(np.where(good, ids, -1), first, axis=1).astype(np.int64)
 
 
 if __name__ == "__main__":
