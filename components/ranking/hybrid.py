@@ -47,13 +47,16 @@ class HybridScorer:
         """Fitted parts by name."""
         return self.terms.parts
 
-    def rank(self, histories: Histories, open_: Bools | None, depth: int, also: Ints | None = None) -> tuple[Ints, Floats]:
+    def rank(
+        self, histories: Histories, open_: Bools | None, depth: int, also: Ints | None = None, leaning: Floats | None = None
+    ) -> tuple[Ints, Floats]:
         """Rank the best candidates of each user.
 
         Args:
             open_: bool (users or 1, items), what may be recommended; everything when None.
             depth: how many to give back, at most; `candidates` are ranked, or `depth` where that is more.
             also: int64 (n,), items that are candidates in any case, open or not.
+            leaning: float64 (items,), added to every user's scores, as one term more, the last.
 
         Returns:
             int64 (users, n) item indices, best first, equal scores by index, -1 where nothing is left; and what each term
@@ -64,10 +67,14 @@ class HybridScorer:
         drawn = np.zeros(standard[0].shape, dtype=np.float32)
         for part, values in enumerate(standard):
             drawn += self.retrieval[state, part, None].astype(np.float32) * values
+        if leaning is not None:
+            drawn += leaning.astype(np.float32)
         chosen = best(_open(drawn, open_, also), max(depth, self.candidates))
         there = chosen >= 0
         values = self.terms.at(histories, np.maximum(chosen, 0), standard)
         added = self.weights[state].T[:, :, None] * values
+        if leaning is not None:
+            added = np.concatenate([added, leaning[np.maximum(chosen, 0)][None]])
         total = np.where(there, rounded(added.sum(0)), -np.inf)
         order = np.lexsort((chosen, -total), axis=1)[:, :depth]
         return np.take_along_axis(chosen, order, 1), np.take_along_axis(added, order[None], 2)

@@ -43,12 +43,13 @@ class Evidence:
 
         Args:
             asked: one history.
-            terms: float64 (terms, items), what each term adds to the score.
+            terms: float64 (terms, items), what each term adds to the score, and after them the wish, where there is one.
             scores: float64 (items,), probabilities.
             rules: names of the rules that acted on each item.
         """
         shares, chains = self._attention(asked, items), self._chains(asked, items)
-        names, ids, titles = self.scorer.terms.names, self.catalogue.ids, self.catalogue.titles
+        names = [*self.scorer.terms.names, "wish"][: len(terms)]
+        ids, titles = self.catalogue.ids, self.catalogue.titles
         return [
             Recommendation(
                 rank=place + 1,

@@ -17,10 +17,11 @@ from components.knowledge.graph import Knowledge
 from components.ranking.hybrid import Hybrid, HybridScorer
 from components.ranking.parts import Floats, World
 from components.ranking.terms import rounded
-from components.recommend.catalogue import Catalogue, Mask
+from components.recommend.catalogue import Catalogue
 from components.recommend.explain import Evidence, named
 from components.recommend.policy import Lists, Policy, Reranking, joined
 from components.recommend.retrieval import Faiss, directions, restore, top
+from components.recommend.wish import Question, Wish
 from components.schema import Answer, Edge, Explanation, Filters, Neighbour
 
 MOST = 100  # recommendations per request
@@ -106,6 +107,7 @@ class Recommender:
         k: int = 10,
         filters: Filters | None = None,
         at: datetime | None = None,
+        wish: Wish | None = None,
     ) -> Answer:
         """Recommend k items to a known user, or to anyone with a history (oldest first).
 
@@ -113,6 +115,7 @@ class Recommender:
 
         Args:
             at: when the user asks, now if None: events of others from then on are not counted, and rules are those of then.
+            wish: what else the user wants, said in words.
 
         Raises:
             RequestError: k is not within 1 to 100, both or neither of user and history are given, a filter is wrong, or `at`
@@ -121,11 +124,11 @@ class Recommender:
         if not 1 <= k <= MOST:
             raise RequestError("k", f"must be from 1 to {MOST}, got {k}")
         asked, unknown = self._asked(user, history, at)
-        items, terms, lists = self._listed(asked, self._open(asked, filters), k, self._in_force(at))
+        items, terms, lists = self._listed(self._question(asked, filters, wish), k, self._in_force(at))
         there = items[0] >= 0
         rules = lists.rules(0) if lists else [[] for _ in items[0, there]]
         shown = self._evidence.of(asked, items[0, there], terms[:, 0, there], self._chances(asked, terms)[0, there], rules)
-        source = "hybrid" if len(asked.items) else "popularity"
+        source = "hybrid" if len(asked.items) else "dialogue" if wish and wish.leaning.any() else "popularity"
         return Answer(bundle=self.bundle, source=source, user_id=user, unknown=unknown, items=shown)
 
     def batch(self, users: Sequence[str], k: int, at: Ints | None = None) -> pl.DataFrame:
@@ -149,7 +152,7 @@ class Recommender:
         for start in range(0, len(users), self.block):
             cut = slice(start, start + self.block)
             asked = self._known(users[cut], when[cut])
-            items[cut], terms = self._ranked(asked, self._open(asked), depth)
+            items[cut], terms = self._ranked(self._question(asked), depth)
             scores[cut] = rounded(terms.sum(0))
         return items, scores
 
@@ -164,11 +167,26 @@ class Recommender:
         ids, titles = self.catalogue.ids, self.catalogue.titles
         return [Neighbour(rank=n, item_id=ids[near[i]], title=titles[near[i]], score=float(cosines[i])) for n, i in enumerate(best, 1)]
 
-    def explain(self, item: str, user: str | None = None, history: Sequence[str] | None = None, at: datetime | None = None) -> Explanation:
+    def shortlist(self, history: Sequence[str], depth: int, wish: Wish, at: datetime | None = None) -> tuple[Ints, Floats]:
+        """Give the hybrid's best open items for a history and a wish: int64 (n,), best first, and their probabilities, float64 (n,)."""
+        asked, _ = self._asked(None, history, at)
+        items, terms = self._ranked(self._question(asked, wish=wish).within(self._in_force(at).open()), depth)
+        there = items[0] >= 0
+        return items[0, there], self._chances(asked, terms)[0, there]
+
+    def explain(
+        self,
+        item: str,
+        user: str | None = None,
+        history: Sequence[str] | None = None,
+        at: datetime | None = None,
+        wish: Wish | None = None,
+    ) -> Explanation:
         """Explain the score of any item for a user or a history; its rank is the hybrid's, among the open candidates and itself."""
         place = self._place(item)
         asked, unknown = self._asked(user, history, at)
-        items, terms = self._ranked(asked, self._open(asked), self.reranking.policy.candidates, np.array([place]), closed=True)
+        question = self._question(asked, wish=wish)
+        items, terms = self._ranked(question, self.reranking.policy.candidates, np.array([place]), closed=True)
         rank = int(np.flatnonzero(items[0] == place)[0])
         added = terms[:, :, [rank]]
         about = [self._in_force(at).about(place)]
@@ -213,44 +231,45 @@ class Recommender:
         padded = replace(histories, offsets=np.append(histories.offsets, histories.offsets[-1]), who=np.append(histories.who, -1))
         return replace(padded.pick(np.array([self.users.get(user, len(histories)) for user in users], dtype=np.int64)), at=at)
 
-    def _open(self, asked: Histories, filters: Filters | None = None) -> Mask:
-        """What may be recommended by the seen rule and the filters: bool (users, items)."""
+    def _question(self, asked: Histories, filters: Filters | None = None, wish: Wish | None = None) -> Question:
+        """What may be recommended by the seen rule, the filters and the wish, and what the wish leans to."""
         chosen = filters or Filters()
         mask = np.repeat(self.catalogue.allowed(chosen)[None], len(asked), axis=0)
         if not chosen.seen:
             mask[asked.users, asked.items] = False
-        return mask
+        return Question(asked, mask) if wish is None else Question(asked, mask & wish.allowed, wish.leaning)
 
     def _in_force(self, at: datetime | None = None) -> Reranking:
         return self.reranking.at(at or self.clock())
 
-    def _listed(self, asked: Histories, open_: Mask, k: int, reranking: Reranking) -> tuple[Ints, Floats, Lists | None]:
+    def _listed(self, question: Question, k: int, reranking: Reranking) -> tuple[Ints, Floats, Lists | None]:
         """The hybrid's best of what is open; where there are rules or a diversity, what these make of the candidates.
 
         Items, int64 (users, k), -1 where a list has ended; their terms, float64 (parts, users, k); what rules and diversity did.
         """
-        open_ = open_ & reranking.open()
+        question = question.within(reranking.open())
         depth = reranking.depth(k)
-        items, terms = self._ranked(asked, open_, depth, reranking.pinned())
+        items, terms = self._ranked(question, depth, reranking.pinned())
         if reranking.idle:
             return items, terms, None
         for mask, least in reranking.wanted():
-            more, added = self._ranked(asked, open_ & mask, least)
+            more, added = self._ranked(question.within(mask), least)
             items, terms = joined(items, more), np.concatenate([terms, added], axis=2)
         lists = reranking.order(items, rounded(terms.sum(0)), depth, k)
         places = np.maximum(lists.places, 0)
         shown = np.where(lists.places >= 0, np.take_along_axis(items, places, axis=1), -1)
         return shown, np.take_along_axis(terms, places[None], axis=2), lists
 
-    def _ranked(self, asked: Histories, open_: Mask, depth: int, also: Ints | None = None, *, closed: bool = False) -> tuple[Ints, Floats]:
+    def _ranked(self, question: Question, depth: int, also: Ints | None = None, *, closed: bool = False) -> tuple[Ints, Floats]:
         """The hybrid's best open items, and those of `also`, with `closed` even if they are not open.
 
         Items, int64 (users, n), best first; -1 where there is none; what is in place `depth` or after is of `also`. What each
         term adds to their scores, float64 (terms, users, n).
         """
+        asked, open_, leaning = question.histories, question.open_, question.leaning
         if also is None or not len(also):
-            return self.scorer.rank(asked, open_, depth)
-        items, terms = self.scorer.rank(asked, open_, max(depth, self.scorer.candidates) + len(also), also)
+            return self.scorer.rank(asked, open_, depth, leaning=leaning)
+        items, terms = self.scorer.rank(asked, open_, max(depth, self.scorer.candidates) + len(also), also, leaning)
         extra = np.isin(items, also)
         beyond = np.cumsum(items >= 0, axis=1) > depth
         keep = (~beyond | extra) & (closed | np.take_along_axis(open_, np.maximum(items, 0), axis=1))
@@ -261,7 +280,7 @@ class Recommender:
 
     def _frame(self, users: Sequence[str], at: Ints, k: int, reranking: Reranking) -> pl.DataFrame:
         asked = self._known(users, at)
-        items, terms, _ = self._listed(asked, self._open(asked), k, reranking)
+        items, terms, _ = self._listed(self._question(asked), k, reranking)
         there = items >= 0
         ranks = np.broadcast_to(np.arange(1, there.shape[1] + 1), there.shape)
         columns = {
