@@ -14,14 +14,16 @@ from components.evaluation.beyond import reliability
 from components.evaluation.compare import Plan, evaluate
 from components.evaluation.metrics import Bools, distinct, member, repeated
 from components.evaluation.recent import Recent
-from components.evaluation.reranking import costs
+from components.evaluation.reranking import costs, exchange
 from components.evaluation.task import Task, counted
 from components.evaluation.worth import answers, worth
 from components.progress import say
 from components.ranking.parts import World
 from components.recommend import Recommender
+from components.recommend.diversity import MMR
 
 MODEL = "hybrid"  # what metrics.json calls the bundle, beside the names of the baselines
+TRADES, CURVE = (0.1, 0.3, 0.5), 1000  # trades of the diversity curve, and users it is drawn from at most
 
 
 def assess(
@@ -43,10 +45,13 @@ def assess(
     fitted = _fitted(recommender, dataset)
     users, task = _task(recommender, dataset, fitted, categories)
     say(f"recommending to {len(users)} test users")
-    table, others = answers(recommender, users, task.known.at, plan.depth, plan.k)
-    own = _lists(table, users, dataset.items, plan.depth)
-    without = {kind: {name: _lists(other, users, dataset.items, plan.k) for name, other in kinds.items()} for kind, kinds in others.items()}
-    spent = costs(own, without["policies"], task.truth, plan.k, plan.resamples, plan.seed)
+    given = answers(recommender, users, task.known.at, plan)
+    table, own = given.whole, _lists(given.whole, users, dataset.items, plan.depth)
+    some, asked = task.pick(given.some), [users[place] for place in given.some]
+    without = {
+        kind: {name: _lists(other, asked, dataset.items, plan.k) for name, other in kinds.items()} for kind, kinds in given.without.items()
+    }
+    spent = costs(own[given.some], without["policies"], some.truth, plan.k, plan.resamples, plan.seed)
     counts = leaks.check(recommender, users, task, own)
     chosen = {name: _chosen(name, baseline, dataset) for name, baseline in baselines.items()}
     nothing = np.zeros((task.items, 0), dtype=np.float32)
@@ -60,10 +65,18 @@ def assess(
         "resamples": plan.resamples,
         "data": _data(dataset, task),
         "calibration": reliability(table["score"].to_numpy(), member(own, task.truth)[own >= 0]),
-        "worth": worth(task, own, without["parts"], plan),
+        "worth": worth(some, own[given.some], without["parts"], plan),
         "costs": {name: cost.named("difference") for name, cost in spent.items()},
+        "exchange": _exchange(recommender, users, task, plan),
         "leaks": counts,
     }
+
+
+def _exchange(recommender: Recommender, users: list[str], task: Task, plan: Plan) -> list[dict[str, float]]:
+    """What diversity would cost, asked of evenly spaced users."""
+    some = np.unique(np.linspace(0, len(users) - 1, min(len(users), CURVE)).astype(np.int64))
+    candidates = recommender.candidates([users[place] for place in some], task.known.at[some])
+    return exchange(candidates, task.content, task.truth.pick(some), MMR(trade=0.0), TRADES, plan.k)
 
 
 def _dated(table: pl.DataFrame, users: list[str], at: Ints) -> pl.DataFrame:

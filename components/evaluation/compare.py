@@ -26,12 +26,14 @@ class Plan:
         depth: length of the lists, at least k.
         resamples: bootstrap resamples of the users, shared by all models.
         seed: of the resamples, and of baselines that draw.
+        sample: how many users, at most but for one block, are asked without each part, rule and diversity.
     """
 
     k: int
     depth: int
     resamples: int
     seed: int
+    sample: int = 5000
 
 
 def evaluate(task: Task, lists: Mapping[str, Ints], plan: Plan) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def main(
     k: PositiveInt,
     depth: PositiveInt,
     resamples: PositiveInt,
+    sample: PositiveInt,
     seed: int,
 ) -> None:
     """Write metrics.json, recommendations.parquet (every test user, to `depth`) and, last, report.html.
@@ -41,7 +42,7 @@ def main(
         raise ConfigError(f"evaluate.depth: {depth} is less than evaluate.k, {k}; lists must be as deep as they are measured")
     recommender = Recommender.load(bundle)
     categories = artifacts.read_table(tables / "items.parquet").select("item_id", "categories")
-    plan = Plan(k, depth, resamples, seed)
+    plan = Plan(k, depth, resamples, seed, sample)
     dataset = load(tables, split)
     table, metrics = assess(recommender, dataset, categories, baselines, plan)
     artifacts.write_table(out / "recommendations.parquet", table)

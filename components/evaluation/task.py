@@ -1,7 +1,7 @@
 """What every model is asked: find the items that each test user went on to choose."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,10 @@ class Task:
     counts: Ints
     content: Floats
     categories: Mapping[str, Bools]
+
+    def pick(self, users: Ints) -> "Task":
+        """The same task for some of its users."""
+        return replace(self, known=self.known.pick(users), truth=self.truth.pick(users))
 
     @property
     def items(self) -> int:

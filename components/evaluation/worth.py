@@ -1,7 +1,7 @@
 """The recommender without each of its parts, rules and diversity, asked the same; and what each part is worth by that."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -25,13 +25,26 @@ WHOLE = ("whole", "")
 Key = tuple[str, str]  # what is left out: ("parts" or "policies", its name)
 
 
-def answers(
-    recommender: Recommender, users: list[str], at: Ints, depth: int, k: int
-) -> tuple[pl.DataFrame, dict[str, dict[str, pl.DataFrame]]]:
-    """Recommend to `depth`, and to `k` without each part, each rule and the diversity in turn.
+@dataclass(frozen=True)
+class Answers:
+    """What a recommender answers, whole and without something.
 
-    All go through the users block by block together, so that a part scores a block once, and rates a candidate once. A hybrid
-    of one part has nothing to compare with.
+    Attributes:
+        whole: user_id, item_id, rank, score, as `Recommender.batch` gives.
+        some: int64 (n,), the users who were asked without something too.
+        without: the same table for these, by what is left out ("parts" or "policies") and its name.
+    """
+
+    whole: pl.DataFrame
+    some: Ints
+    without: dict[str, dict[str, pl.DataFrame]]
+
+
+def answers(recommender: Recommender, users: list[str], at: Ints, plan: Plan) -> Answers:
+    """Recommend to `plan.depth`, and to `plan.k` without each part, each rule and the diversity in turn.
+
+    All go through the users block by block together, so that a part scores a block once, and rates a candidate once; beyond
+    `plan.sample` users, evenly spaced blocks are asked without something. A hybrid of one part has nothing to compare with.
 
     Args:
         at: int64 (users,), when each asks, seconds since 1970; rules are those of the latest of these times.
@@ -40,13 +53,16 @@ def answers(
     models = _models(replace(recommender, clock=lambda: latest))
     found: dict[Key, list[pl.DataFrame]] = {key: [] for key in models}
     starts = range(0, max(len(users), 1), recommender.block)
+    some = _evenly(starts, plan.sample // recommender.block)
     for start in track(starts, "recommending"):
         cut = slice(start, start + recommender.block)
         for key, model in models.items():
-            found[key].append(model.batch(users[cut], depth if key == WHOLE else k, at[cut]))
+            if key == WHOLE or start in some:
+                found[key].append(model.batch(users[cut], plan.depth if key == WHOLE else plan.k, at[cut]))
     tables = {key: pl.concat(frames) for key, frames in found.items()}
     kinds = {kind: {name: table for (own, name), table in tables.items() if own == kind} for kind in ("parts", "policies")}
-    return tables[WHOLE], kinds
+    asked = np.concatenate([np.arange(start, min(start + recommender.block, len(users))) for start in some])
+    return Answers(tables[WHOLE], asked, kinds)
 
 
 def worth(task: Task, whole: Ints, without: Mapping[str, Ints], plan: Plan) -> dict[str, Any]:
@@ -66,6 +82,12 @@ def worth(task: Task, whole: Ints, without: Mapping[str, Ints], plan: Plan) -> d
         "states": [{"state": name, "users": len(chosen)} for name, chosen in users.items()],
         "parts": {name: [row[place] for row in rows] for place, name in enumerate(without)},
     }
+
+
+def _evenly(starts: range, count: int) -> list[int]:
+    """At most `count` of the starts, at least one, evenly spaced."""
+    places = np.linspace(0, len(starts) - 1, min(max(count, 1), len(starts))).astype(np.int64)
+    return [starts[place] for place in np.unique(places)]
 
 
 def _models(recommender: Recommender) -> dict[Key, Recommender]:

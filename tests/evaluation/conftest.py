@@ -77,6 +77,15 @@ class Bundle:
     def under(self, policy):
         return replace(self, reranking=SimpleNamespace(policy=policy))
 
+    def candidates(self, users, at):
+        order = {item: place for place, item in enumerate(self.items)}
+        table = self.batch(users, 20, at)
+        rows = table["user_id"].replace_strict(users, range(len(users)), return_dtype=pl.Int64).to_numpy()
+        found, scores = np.full((len(users), 20), -1, dtype=np.int64), np.full((len(users), 20), -np.inf)
+        found[rows, table["rank"].to_numpy() - 1] = [order[item] for item in table["item_id"]]
+        scores[rows, table["rank"].to_numpy() - 1] = table["score"]
+        return found, scores
+
     def recommend(self, user, k, at):
         assert at.tzinfo is not None
         rows = self.batch([user], k).iter_rows(named=True)

@@ -154,3 +154,10 @@ def test_users_ask_at_the_time_of_their_test(bundle, dataset, categories):
             return super().batch(users, k, at)
 
     assess(Asked(**vars(bundle)), dataset, categories, {}, PLAN)
+
+
+def test_the_curve_of_diversity_gains_it_for_a_price(found):
+    curve = found[1]["exchange"]
+    assert [point["trade"] for point in curve] == [0.1, 0.3, 0.5]
+    assert np.all(np.diff([point["diversity"] for point in curve]) > 0)
+    assert curve[-1]["diversity_change"] > 0 > curve[-1]["NDCG_change"]

@@ -48,7 +48,7 @@ def stage(written, bundle, baselines, monkeypatch):
 
     def call(out="reports", **changes):
         given = {"bundle": written / "bundle", "tables": written / "tables", "split": written / "split", "baselines": baselines}
-        evaluate.main(**given | {"out": written / out, "k": 5, "depth": 10, "resamples": 40, "seed": 1} | changes)
+        evaluate.main(**given | {"out": written / out, "k": 5, "depth": 10, "resamples": 40, "sample": 5000, "seed": 1} | changes)
         return written / out
 
     return call

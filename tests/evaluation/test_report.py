@@ -107,6 +107,12 @@ def test_a_state_without_users_and_one_part_are_no_trouble(metrics):
     assert "What each part is worth" not in render(metrics | {"worth": {"states": states, "parts": {}}}, ABOUT)
 
 
+def test_what_diversity_would_cost_is_shown(page, metrics):
+    point = {"trade": 0.3, "NDCG": 0.1, "diversity": 0.4, "NDCG_change": -0.0123, "diversity_change": 0.234}
+    assert "What diversity would cost" in page
+    assert all(text in render(metrics | {"exchange": [point]}, ABOUT) for text in ("-1.2&nbsp;%", "+23.4&nbsp;%"))
+
+
 def test_costs_are_shown_where_there_are_any(page, metrics):
     assert "What rules and diversity cost" not in page
     assert "+0.0031" in render(metrics | {"costs": {"diversity": {"difference": 0.0031, "low": 0.001, "high": 0.005}}}, ABOUT)

@@ -14,6 +14,7 @@ from tests.evaluation.conftest import Bundle, Silent, histories, lists, total
 
 AT = np.arange(80)
 PLAN = Plan(k=1, depth=2, resamples=50, seed=0)
+ASKED = Plan(k=5, depth=10, resamples=50, seed=0)
 
 
 def task(known: list[list[int]], truth: list[list[int]]) -> Task:
@@ -23,18 +24,28 @@ def task(known: list[list[int]], truth: list[list[int]]) -> Task:
 def test_a_part_scores_each_block_once_for_all_comparisons(bundle, dataset):
     silent = Silent(30)
     parts = bundle.scorer.parts | {"silent": silent, "other": Silent(30)}
-    table, kinds = answers(replace(bundle, scorer=total(parts), block=30), dataset.users, AT, 10, 5)
+    found = answers(replace(bundle, scorer=total(parts), block=30), dataset.users, AT, ASKED)
     assert silent.asked == 3
-    assert table.equals(bundle.batch(dataset.users, 10, AT))
-    assert kinds["parts"]["silent"].equals(bundle.batch(dataset.users, 5, AT))
-    assert kinds["parts"]["sequential"].group_by("user_id").len()["len"].unique().to_list() == [5]
+    assert found.whole.equals(bundle.batch(dataset.users, 10, AT))
+    assert found.some.tolist() == list(range(80))
+    assert found.without["parts"]["silent"].equals(bundle.batch(dataset.users, 5, AT))
+    assert found.without["parts"]["sequential"].group_by("user_id").len()["len"].unique().to_list() == [5]
+
+
+def test_many_users_are_asked_whole_and_some_without(bundle, dataset):
+    parts = bundle.scorer.parts | {"silent": Silent(30)}
+    found = answers(replace(bundle, scorer=total(parts), block=10), dataset.users, AT, replace(ASKED, sample=30))
+    assert found.whole.equals(bundle.batch(dataset.users, 10, AT))
+    assert found.some.tolist() == [*range(10), *range(30, 40), *range(70, 80)]
+    chosen = [dataset.users[place] for place in found.some]
+    assert found.without["parts"]["silent"].equals(bundle.batch(chosen, 5, AT[found.some]))
 
 
 def test_a_hybrid_of_one_part_has_nothing_to_compare_with(bundle, dataset):
     alone = replace(bundle, scorer=total({"sequential": bundle.scorer.parts["sequential"]}))
-    table, kinds = answers(alone, dataset.users, AT, 10, 5)
-    assert kinds == {"parts": {}, "policies": {}}
-    assert table.equals(bundle.batch(dataset.users, 10, AT))
+    found = answers(alone, dataset.users, AT, ASKED)
+    assert found.without == {"parts": {}, "policies": {}}
+    assert found.whole.equals(bundle.batch(dataset.users, 10, AT))
     assert worth(task([[0]], [[1]]), lists([[1]], 1), {}, PLAN)["parts"] == {}
 
 
@@ -59,7 +70,7 @@ def test_users_ask_at_their_times_and_rules_are_those_of_the_latest(bundle, data
             return super().batch(users, k, at)
 
     told: list = []
-    answers(Asked(**vars(bundle)), dataset.users, AT * 1000, 10, 5)
+    answers(Asked(**vars(bundle)), dataset.users, AT * 1000, ASKED)
     assert {time for time, _ in told} == {79_000.0}
     assert all(users[user] == 1000 * dataset.users.index(user) for _, users in told for user in users)
 
@@ -73,7 +84,7 @@ def test_each_rule_and_the_diversity_are_left_out_in_turn(bundle, dataset):
 
     rules = [Stock(name="gone", items=["i01"]), Pin(name="show", items=["i02"])]
     ruled = Ruled(**vars(bundle)).under(Policy(rules=rules, diversity=MMR(trade=0.3)))
-    _, kinds = answers(ruled, dataset.users, AT, 10, 5)
-    said = {name: table["said"].unique().to_list() for name, table in kinds["policies"].items()}
+    found = answers(ruled, dataset.users, AT, ASKED).without["policies"]
+    said = {name: table["said"].unique().to_list() for name, table in found.items()}
     assert said == {"gone": ["show diversity"], "show": ["gone diversity"], "diversity": ["gone show"]}
-    assert not answers(ruled.under(Policy(diversity=MMR(trade=0.0))), dataset.users, AT, 10, 5)[1]["policies"]
+    assert not answers(ruled.under(Policy(diversity=MMR(trade=0.0))), dataset.users, AT, ASKED).without["policies"]
