@@ -31,7 +31,7 @@ def run(main: Callable[..., None]) -> None:
     name = Path(inspect.getfile(main)).stem
     try:
         section = read(name)
-        _settle(name, section)
+        settle(name, section)
         arguments = {key: nodes.build(value, f"{name}.{key}") for key, value in section.items()}
         if "checkpoint" not in inspect.signature(main).parameters:
             _call(main, name, arguments)
@@ -66,8 +66,8 @@ def _call(main: Callable[..., None], name: str, arguments: dict[str, Any]) -> No
         raise ConfigError(nodes.explain(error, name)) from None
 
 
-def _settle(name: str, section: dict[str, Any]) -> None:
-    """Fix what determinism needs: the thread count of the numeric libraries and the seed of torch."""
+def settle(name: str, section: dict[str, Any]) -> None:
+    """Fix what determinism needs, as a section says: the thread count of the numeric libraries and the seed of torch, once imported."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     seed, threads = _whole(name, section, "seed", 0), _whole(name, section, "threads", 1)

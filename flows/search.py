@@ -15,13 +15,11 @@ import optuna
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
-from threadpoolctl import threadpool_limits
 
-from components import artifacts, configure, nodes
+from components import artifacts, configure, nodes, stage
 from components.errors import ConfigError, DataError
 from components.ranking.hybrid import Hybrid
 from components.ranking.search import Axis, Trial, parse, read, settle
-from components.stage import PARAMS
 from flows.settings import STATE
 
 DATABASE = Path(STATE) / "search.db"
@@ -87,7 +85,7 @@ def search(space: Sequence[str], part: str | None, limits: Limits, tell: Tell) -
     for number in range(max(len(axis.ends) for axis in axes)):
         compose([axis.ends[min(number, len(axis.ends) - 1)] for axis in axes])
     axes, section = settle(axes, ranker, part), sections["train"]
-    _settle(section)
+    stage.settle("train", section)
     paths = {name: Path(section[name]) for name in ("tables", "split", "pretrain", "align")}
     _current(paths, sections)
     world, valid = read(**paths, users=USERS)
@@ -216,14 +214,5 @@ def _current(paths: dict[str, Path], sections: dict[str, Any]) -> None:
             raise DataError(f"{path}: not there; run `zhijian retrain` first: a search takes what the earlier stages made")
     locked = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"] if LOCK.exists() else {}
     for name in EARLIER:
-        if locked.get(name, {}).get("params", {}).get(str(PARAMS), {}).get(name) != sections[name]:
+        if locked.get(name, {}).get("params", {}).get(str(stage.PARAMS), {}).get(name) != sections[name]:
             raise DataError(f"{name}: its settings are not those of the last run; run `zhijian retrain` first")
-
-
-def _settle(section: dict[str, Any]) -> None:
-    """Fix the thread count as the stage does, so that a trial scores what the retraining will."""
-    import torch
-
-    threadpool_limits(section["threads"])
-    torch.set_num_threads(section["threads"])
-    torch.use_deterministic_algorithms(True)
