@@ -8,7 +8,7 @@ import polars as pl
 
 from components.data.histories import Ints
 from components.knowledge.links import SHOWN, link
-from components.knowledge.names import compared, spelled
+from components.knowledge.names import compared, spelled, unnamed
 from components.schema import node
 
 ENTITY = "entity"  # the kind of an external entity of which nothing tells more
@@ -47,6 +47,7 @@ class Rules:
     relations: list[Relation]
     labels: list[str]
     people: list[str]
+    ids: str | None
     fuzzy: float | None
     hops: int
     most: int
@@ -75,7 +76,7 @@ def join(items: pl.DataFrame, triples: pl.DataFrame | None, links: pl.DataFrame 
     whole, blank = _whole(triples)
     ties, labels = (whole.filter(pl.col("relation").is_in(names)) for names in (rules.people, rules.labels))
     facts = _declared(whole.filter(~pl.col("relation").is_in([*rules.people, *rules.labels])), rules.relations)
-    names, named = _names(facts, labels)
+    names, named = _names(facts, labels, rules.ids)
     coded = _coded(facts, names)
     entities = _entities(names, coded)
     found = link(items, entities, links, rules.fuzzy)
@@ -114,10 +115,11 @@ def _declared(facts: pl.DataFrame, relations: list[Relation]) -> pl.DataFrame:
     return found.select("head_kind", "tail_kind", relation=pl.coalesce("name", "relation"), **swapped)
 
 
-def _names(facts: pl.DataFrame, labels: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """The names at the ends: raw, entity (as compared), code (of the entity), key, name (as read); sorted by entity and spelling.
+def _names(facts: pl.DataFrame, labels: pl.DataFrame, ids: str | None) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """The names at the ends: raw, entity (as compared), code (of the entity), key, name (as read), bare; sorted by entity and spelling.
 
     A label that one entity has is its key, so that it meets what the catalogue calls so; where several have it, their ids keep them apart.
+    What has no label and looks like `ids` is bare.
     """
     raw = pl.concat([facts["head"], facts["tail"]]).unique()
     names = pl.DataFrame({"raw": raw}).with_columns(spelling=spelled(pl.col("raw")))
@@ -128,9 +130,11 @@ def _names(facts: pl.DataFrame, labels: pl.DataFrame) -> tuple[pl.DataFrame, dic
     full = names.join(said, on="entity", how="left", maintain_order="left")
     own = pl.when(~pl.col("shared")).then("called").otherwise("entity")
     shared = said.filter("shared")
+    bare = pl.lit(value=False) if ids is None else pl.col("label").is_null() & pl.col("spelling").str.contains(f"^(?:{ids})$")
     report = {"count": len(said), "shared": len(shared), "examples": shared["label"].unique().sort().head(SHOWN).to_list()}
     code = pl.col("entity").rank("dense").cast(pl.Int64) - 1
-    return full.select("raw", "entity", code=code, key=own.fill_null(pl.col("entity")), name=pl.coalesce("label", "spelling")), report
+    called = {"key": own.fill_null(pl.col("entity")), "name": pl.coalesce("label", "spelling"), "bare": bare}
+    return full.select("raw", "entity", code=code, **called), report
 
 
 def _coded(facts: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
@@ -178,15 +182,16 @@ def _resolved(kept: pl.DataFrame, names: pl.DataFrame, ends: pl.DataFrame) -> pl
         place = pl.DataFrame(
             {
                 "declared": kept[f"{end}_kind"], "own": ends["kind"][code], "item": ends["item_id"][code],
-                "key": names["key"][kept[end]], "name": names["name"][kept[end]],
+                "key": names["key"][kept[end]], "name": names["name"][kept[end]], "bare": names["bare"][kept[end]],
             }
         )  # fmt: skip
         kind = pl.coalesce("declared", "own", pl.lit(ITEM))
         linked = (kind == ITEM) & pl.col("item").is_not_null()
+        shape = pl.when(linked).then(pl.lit(ITEM)).when(kind == ITEM).then(pl.lit(ENTITY)).otherwise(kind)
         shown = place.select(
-            kind=pl.when(linked).then(pl.lit(ITEM)).when(kind == ITEM).then(pl.lit(ENTITY)).otherwise(kind),
+            kind=shape,
             key=pl.when(linked).then("item").otherwise("key"),
-            name="name",
+            name=pl.when(pl.col("bare") & ~linked).then(unnamed(shape, pl.col("name"))).otherwise("name"),
         )
         columns |= {f"{end}_kind": shown["kind"], end: shown["key"], f"{end}_name": shown["name"]}
     return pl.DataFrame(columns).select(FACTS.keys())

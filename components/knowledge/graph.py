@@ -2,17 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from components.data.histories import Ints
 from components.knowledge.external import FACTS, ITEM, Relation, Rules, join
 from components.knowledge.links import SHOWN
-from components.knowledge.names import compared, spelled
+from components.knowledge.names import compared, readable, spelled
 from components.schema import node
+
+
+def _expression(text: str) -> str:
+    try:
+        pl.Series([""]).str.contains(text)
+    except pl.exceptions.ComputeError as error:
+        raise ValueError(f"no regular expression: {text!r}") from error
+    return text
 
 
 @node
@@ -37,7 +45,8 @@ class Graph:
     """What the knowledge graph is made of; interactions never are.
 
     Of external triples, `relations` says what the ends of some are; a relation in `labels` gives its head a name to be read,
-    one in `people` ties two users to one another, and neither is an edge. An item's entity is found by links, by the exact
+    one in `people` ties two users to one another, and neither is an edge. An entity without a label whose name looks like `ids`
+    (a regular expression) is read as what it is, such as: unnamed person (m.02vxxgs). An item's entity is found by links, by the exact
     name, or by the nearest one with at least `fuzzy` percent of likeness. Of the facts within `hops` of an item the nearest
     `most` are kept.
     """
@@ -46,6 +55,7 @@ class Graph:
     relations: list[Relation] = Field(default_factory=list[Relation])
     labels: list[str] = Field(default_factory=list[str])
     people: list[str] = Field(default_factory=list[str])
+    ids: Annotated[str, AfterValidator(_expression)] | None = None
     fuzzy: float | None = Field(92.0, gt=50, le=100)
     hops: PositiveInt = 2
     most: PositiveInt = Field(200_000, description="external facts at most")
@@ -61,20 +71,21 @@ class Graph:
         catalogue = items.sort("item_id")
         parts = [_facts(catalogue, column) for column in self.columns]
         declared = pl.concat([pl.DataFrame(schema=FACTS), *parts])
-        readable = declared.filter(pl.col("tail").is_not_null())
-        lost = (readable["tail_kind"] == ITEM) & ~readable["tail"].is_in(catalogue["item_id"].implode())
-        rules = Rules(self.relations, self.labels, self.people, self.fuzzy, self.hops, self.most)
+        told = declared.filter(pl.col("tail").is_not_null())
+        lost = (told["tail_kind"] == ITEM) & ~told["tail"].is_in(catalogue["item_id"].implode())
+        rules = Rules(self.relations, self.labels, self.people, self.ids, self.fuzzy, self.hops, self.most)
         external = join(catalogue.select("item_id", "title"), triples, links, rules)
-        facts = pl.concat([readable.filter(~lost), external.facts])
+        facts = pl.concat([told.filter(~lost), external.facts])
         nodes, twins = _nodes(catalogue, facts)
         edges, dropped = _edges(nodes, facts)
         ties, strangers = _ties(external.ties, users)
         found = {
             "absent_columns": [column.column for column, part in zip(self.columns, parts, strict=True) if part.is_empty()],
-            "unreadable_values": len(declared) - len(readable),
-            "dangling_items": {"count": int(lost.sum()), "examples": readable.filter(lost)["tail"].unique().sort().head(SHOWN).to_list()},
+            "unreadable_values": len(declared) - len(told),
+            "dangling_items": {"count": int(lost.sum()), "examples": told.filter(lost)["tail"].unique().sort().head(SHOWN).to_list()},
             "ties": {"kept": len(ties), "unknown_users": strangers},
             "twins": twins,
+            "unnamed": len(nodes.filter(~readable(pl.col("name")))),
         }
         columns = ["node", "kind", "name", "item_id"]
         return Knowledge(nodes.select(columns), edges, external.report | found | dropped | _counts(nodes, edges), ties)

@@ -80,9 +80,9 @@ class HybridScorer:
         return np.take_along_axis(chosen, order, 1), np.take_along_axis(added, order[None], 2)
 
     def without(self, part: str) -> "HybridScorer":
-        """The hybrid without a part: with the weights that were learned without it."""
+        """The hybrid without a part: with the weights that were learned without it, and silent towards the heads."""
         retrieval, weights = self.ablated[part]
-        return replace(self, retrieval=retrieval, weights=weights)
+        return replace(self, terms=self.terms.without(part), retrieval=retrieval, weights=weights)
 
     def tensors(self) -> Arrays:
         """Weights by the terms' names, the calibration and the gate."""
@@ -197,14 +197,19 @@ class Hybrid:
         say("learning the weights")
         gate, terms = self._gate(asked), Terms.raw(parts)
         strangers = emptied(asked.pick(np.arange(min(len(asked), COLD))))
-        raw = join([pool(terms, gate, users, target[: len(users)], self.pool) for users in (asked, strangers)])
+
+        def pools(terms: Terms) -> Pool:
+            return join([pool(terms, gate, users, target[: len(users)], self.pool) for users in (asked, strangers)])
+
+        raw = pools(terms)
         terms = Terms(parts, spread(raw, terms))
         judged = scaled(raw, terms, terms.spread)
         found = cross_fit(judged, gate.count, self.prior, self.folds)
         first = self._retrieval(judged, gate, len(parts))
         ablated = {}
         for name in parts if len(parts) > 1 else ():
-            blank = judged.without(terms.of(name))
+            told = terms.rerankers and isinstance(parts[name], Reasoner)
+            blank = (scaled(pools(Terms.raw(parts).without(name)), terms, terms.spread) if told else judged).without(terms.of(name))
             own = learn(blank, gate.count, self.prior, _dropped(found.weights, terms.of(name)))
             ablated[name] = (self._retrieval(blank, gate, len(parts), _dropped(first, terms.of(name)[:1])), own)
         return HybridScorer(terms, gate, first, found.weights, calibrate(judged, found.weights), ablated, self.candidates), found.held_out

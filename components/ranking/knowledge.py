@@ -19,7 +19,8 @@ from components.ranking.parts import Arrays, Floats, Scorer, World
 from components.schema import node
 from components.training import Plan, fit
 
-BLOCK = 2**25  # values of a dense block of users by channels, at most
+BLOCK = 2**25  # values of a dense block, at most
+OWN = 2**12  # items whose paths to themselves are summed at a time
 
 
 @dataclass(frozen=True)
@@ -43,29 +44,29 @@ class KnowledgeScorer:
 
         z_ijt = Σ_h a_ih Σ_c∈t w_c L_hc R_jc        score_ij = Σ_t z_ijt
 
-    with a the decayed history, L and R the steps into and out of channel c, and t the types of paths.
+    with a the decayed history, L and R the steps into and out of channel c, and t the types of paths. It is summed door by door,
+    so that what leaves by one door is gathered once.
 
     Attributes:
         weights: float64 (channels,), positive.
         learned: what training found, by name.
-        decay: an event's weight falls by e for every `decay` later events.
+        decay, power: how an event's weight falls, as in `components.ranking.linear.decayed`.
     """
 
     channels: Channels
     weights: Floats
     learned: Arrays
     decay: float
+    power: float = float("inf")
 
     def score(self, histories: Histories) -> Floats:
         """Score the catalogue: float64 (users, items)."""
-        right = self.channels.right.table
         past = self._past(histories)
-        reach = past @ self.channels.left.table
-        items, channels = right.shape
-        found: Floats = np.empty((len(histories), items), dtype=np.float64)
-        step = max(1, BLOCK // max(1, channels))
+        found: Floats = np.empty((len(histories), self.channels.steps.shape[0]), dtype=np.float64)
+        step = max(1, BLOCK // self.channels.steps.shape[1])
         for start in range(0, len(histories), step):
-            found[start : start + step] = (right @ (reach[start : start + step].toarray() * self.weights).T).T
+            reach = (past[start : start + step] @ self.channels.steps).toarray()
+            found[start : start + step] = (self.channels.steps @ (self._joined @ reach.T)).T
         users = np.repeat(np.arange(len(found)), np.diff(past.indptr))
         found[users, past.indices] -= past.data * self._own.sum(1)[past.indices]
         return found
@@ -74,7 +75,8 @@ class KnowledgeScorer:
         """z_ij of each user with candidates, int64 (users, c): float32 (users, c, types)."""
         size = len(self.channels.types)
         found = np.zeros((*candidates.shape, size), dtype=np.float32)
-        step = max(1, BLOCK // max(1, len(self.weights), candidates.shape[1] * size))
+        widest = int(np.diff(self._exits.ways.indptr).max(initial=1)) + size
+        step = max(1, BLOCK // 4 // max(self.channels.steps.shape[1] + len(self._exits.kind), candidates.shape[1] * widest))
         for start in range(0, len(histories), step):
             users = np.arange(start, min(start + step, len(histories)))
             found[users] = self._pairs(histories.pick(users), candidates[users])
@@ -90,35 +92,78 @@ class KnowledgeScorer:
         return self.learned
 
     def _past(self, histories: Histories) -> Sparse:
-        past = decayed(histories, self.channels.left.table.shape[0], self.decay)
+        past = decayed(histories, self.channels.steps.shape[0], self.decay, self.power)
         past.sum_duplicates()
         return past
 
     @cached_property
+    def _joined(self) -> Sparse:
+        """What a step to one door is worth at another, all channels between them together: CSR float64 (doors, doors)."""
+        return ((self.channels.leave * self.weights) @ self.channels.enter.T).tocsr()
+
+    @cached_property
+    def _exits(self) -> "_Exits":
+        return _Exits.of(self.channels, self.weights)
+
+    @cached_property
     def _own(self) -> Floats:
         """What paths from an item back to itself would add, float64 (items, types)."""
-        both = self.channels.left.table.multiply(self.channels.right.table).tocoo()
-        size = len(self.channels.types)
-        place = both.row * size + self.channels.kind[both.col]
-        found: Floats = np.bincount(place, both.data * self.weights[both.col], minlength=both.shape[0] * size).astype(np.float64)
-        return found.reshape(both.shape[0], size)
+        steps, size = self.channels.steps, len(self.channels.types)
+        found = np.zeros((steps.shape[0], size))
+        for start in range(0, len(found), OWN):
+            part = steps[start : start + OWN]
+            both = (part @ self.channels.enter).multiply(part @ self.channels.leave).tocoo()
+            place = (both.row.astype(np.int64) + start) * size + self.channels.kind[both.col]
+            found += np.bincount(place, both.data * self.weights[both.col], minlength=found.size).reshape(found.shape)
+        return found
 
     def _pairs(self, histories: Histories, candidates: Ints) -> Floats:
         past = self._past(histories)
-        reach = (past @ self.channels.left.table).toarray() * self.weights
-        pair, channel, _ = self.channels.right.rows(candidates.ravel())
+        reach = self._exits.bridge @ (past @ self.channels.steps).toarray().T
         user = np.repeat(np.arange(len(candidates)), candidates.shape[1])
-        size = len(self.channels.types)
-        place = pair * size + self.channels.kind[channel]
-        found = np.bincount(place, reach[user[pair], channel], minlength=candidates.size * size).reshape(candidates.size, size)
+        found = self._exits.summed(np.ascontiguousarray(reach.T), user, candidates.ravel())
         own = np.asarray(past[user, candidates.ravel()]).reshape(-1, 1) * self._own[candidates.ravel()]
-        return (found - own).reshape(*candidates.shape, size)
+        return (found - own).reshape(*candidates.shape, found.shape[1])
+
+
+@dataclass(frozen=True)
+class _Exits:
+    """Channels of one type that leave by one door, joined, since their paths end alike.
+
+    Attributes:
+        bridge: CSR float64 (exits, doors), what a step to a door is worth at an exit.
+        ways: CSR float64 (items, exits), the steps from exits to an item.
+        kind: int32 (exits,), the type.
+        types: how many there are.
+    """
+
+    bridge: Sparse
+    ways: Sparse
+    kind: Any
+    types: int
+
+    @classmethod
+    def of(cls, channels: Channels, weights: Floats) -> "_Exits":
+        leave, doors = channels.leave.tocoo(), channels.steps.shape[1]
+        exits, place = np.unique(channels.kind[leave.col] * doors + leave.row, return_inverse=True)
+        led = sparse.csr_array((leave.data * weights[leave.col], (place, leave.col)), shape=(len(exits), len(weights)))
+        behind = sparse.csr_array((np.ones(len(exits)), (exits % doors, np.arange(len(exits)))), shape=(doors, len(exits)))
+        ways = (channels.steps @ behind).tocsr()
+        ways.sort_indices()
+        return cls((led @ channels.enter.T).tocsr(), ways, (exits // doors).astype(np.int32), len(channels.types))
+
+    def summed(self, reach: Floats, user: Ints, items: Ints) -> Floats:
+        """Sum by type what reaches each item: float64 (pairs, types), of `reach` (users, exits) at int64 (pairs,) users and items."""
+        ways = self.ways[items]
+        start = np.repeat(user * reach.shape[1], np.diff(ways.indptr))
+        values = reach.ravel()[start + ways.indices] * ways.data
+        return sparse.csr_array((values, self.kind[ways.indices], ways.indptr), shape=(len(items), self.types)).toarray()
 
 
 def _paths(channels: Channels, weights: Floats, history: tuple[Ints, Floats], candidate: int, most: int) -> list[Path]:
     items, shares = history
-    source, entered, before = channels.left.rows(items)
-    _, left, after = channels.right.rows(np.array([candidate]))
+    source, entered, before = channels.into(items)
+    _, left, after = channels.out(np.array([candidate]))
     order = np.argsort(left, kind="stable")
     low, high = (np.searchsorted(left[order], entered, side) for side in ("left", "right"))
     sizes = np.where(items[source] == candidate, 0, high - low)
@@ -163,15 +208,18 @@ class KnowledgeRanker:
 
     Paths have `hops` edges at most, of the `types` most frequent types; a node that more than `hub` items touch is no end of
     an edge in their middle. `rigidity` holds a node's own weight to that of its type; `cuts` events are learned on at most,
-    with the `window` events before each.
+    with the `window` events before each, which `decay` and `power` weigh as in `components.ranking.linear.decayed`. While it learns,
+    `offset` times the log of an item's popularity is added to its score, so that paths need not tell what is popular.
     """
 
     hops: int = Field(3, ge=1, le=3)
     hub: PositiveInt = 1000
     types: PositiveInt = 64
-    decay: PositiveFloat = 20.0
+    decay: PositiveFloat = 5.0
+    power: PositiveFloat = 1.0
     window: PositiveInt = 50
-    rigidity: NonNegativeFloat = 1.0
+    rigidity: NonNegativeFloat = 0.3
+    offset: NonNegativeFloat = 1.0
     cuts: PositiveInt = 20_000
     plan: Plan
 
@@ -180,7 +228,7 @@ class KnowledgeRanker:
         assert world.graph is not None, "the knowledge part needs the graph"
         channels = Channels.build(world.graph, self._limits())
         module = Attention(channels, torch.from_numpy(np.log(np.maximum(channels.touched, 1)).astype(np.float32)))
-        cuts = _cuts(world.histories, channels.right.table, self.cuts, seed)
+        cuts = _cuts(world.histories, channels, self.cuts, seed)
         curve: list[dict[str, float]] = []
         if len(cuts) and len(channels.kind):
             lesson = _Lesson(self, world, channels, cuts)
@@ -206,7 +254,7 @@ class KnowledgeRanker:
         channels = Channels.build(world.graph, self._limits(), types)
         module = Attention(channels, torch.tensor(tensors["damping"]))
         module.load_state_dict({name: torch.tensor(tensors[name]) for name, _ in module.named_parameters()})
-        return KnowledgeScorer(channels, module().detach().numpy().astype(np.float64), tensors, self.decay)
+        return KnowledgeScorer(channels, module().detach().numpy().astype(np.float64), tensors, self.decay, self.power)
 
     def _limits(self) -> Limits:
         return Limits(self.hops, self.hub, self.types)
@@ -218,10 +266,16 @@ class _Lesson:
     def __init__(self, ranker: KnowledgeRanker, world: World, channels: Channels, cuts: Ints) -> None:
         histories, items = world.histories, world.items
         self.cuts, self.histories = cuts, histories
-        self.left, self.right = (side.table.astype(np.float32) for side in (channels.left, channels.right))
+        self.steps = channels.steps.astype(np.float32)
+        self.back = self.steps.T.tocsr()
+        self.enter, self.left, self.leave = (
+            side.astype(np.float32).tocsr() for side in (channels.enter.T, channels.leave.T, channels.leave)
+        )
         self.seen = sparse.csr_array((np.ones(len(histories.items)), (histories.users, histories.items)), shape=(len(histories), items))
         self.users = histories.users
-        self.window, self.decay, self.rigidity = ranker.window, ranker.decay, ranker.rigidity
+        self.weights, self.rigidity = _aged(ranker.window, ranker.decay, ranker.power), ranker.rigidity
+        counts = np.bincount(histories.items, minlength=items)
+        self.known = (ranker.offset * np.log(counts + 0.5)).astype(np.float32)
 
     def loss(self, module: Attention, picked: Tensor) -> Tensor:
         """Mean cross entropy of the batch's next items, and the penalty on δ.
@@ -229,11 +283,11 @@ class _Lesson:
         The sparse products are scipy's: the entropy's slope by the weights is given to torch as that of a linear term.
         """
         events = self.cuts[picked.numpy()]
-        reach = (self._past(events) @ self.left).toarray()
+        reach = self.enter @ (self._past(events) @ self.steps).toarray().T
         weights = module()
-        logits = (self.right @ (reach * weights.detach().numpy()).T).T
+        logits = (self.steps @ (self.leave @ (reach * weights.detach().numpy()[:, None]))).T + self.known
         entropy, error = self._entropy(logits, events)
-        slope = weights @ torch.from_numpy((reach * (self.right.T @ error.T).T).sum(0))
+        slope = weights @ torch.from_numpy((reach * (self.left @ (self.back @ error.T))).sum(1))
         return slope - slope.detach() + entropy + self.rigidity * (module.delta**2).sum() / len(self.cuts)
 
     def _entropy(self, logits: Floats, events: Ints) -> tuple[float, Floats]:
@@ -249,16 +303,22 @@ class _Lesson:
 
     def _past(self, events: Ints) -> Sparse:
         """The decayed events before each."""
-        age = np.arange(self.window)
-        place = events[:, None] - 1 - age
+        place = events[:, None] - 1 - np.arange(len(self.weights))
         there = place >= self.histories.offsets[self.users[events]][:, None]
-        weight = np.broadcast_to(np.exp(-age / self.decay).astype(np.float32), place.shape)
+        weight = np.broadcast_to(self.weights, place.shape)
         row = np.broadcast_to(np.arange(len(events))[:, None], place.shape)
-        return sparse.csr_array((weight[there], (row[there], self.histories.items[place[there]])), shape=(len(events), self.left.shape[0]))
+        return sparse.csr_array((weight[there], (row[there], self.histories.items[place[there]])), shape=(len(events), self.steps.shape[0]))
 
 
-def _cuts(histories: Histories, right: Any, most: int, seed: int) -> Ints:
-    """Events with one before them in their history, whose item is new there and the graph knows it; at most `most`, drawn evenly."""
-    first = np.unique(histories.users * right.shape[0] + histories.items, return_index=True)[1]
-    good = (first > histories.offsets[histories.users[first]]) & (np.diff(right.indptr) > 0)[histories.items[first]]
+def _aged(window: int, decay: float, power: float) -> Floats:
+    """Weights of the last events, the latest first: float32 (window,)."""
+    events = Histories(np.arange(window), np.zeros(window, dtype=np.int64), np.array([0, window]))
+    return decayed(events, window, decay, power).toarray()[0, ::-1].astype(np.float32)
+
+
+def _cuts(histories: Histories, channels: Channels, most: int, seed: int) -> Ints:
+    """Events with one before them in their history, whose item is new there and ends a path; at most `most`, drawn evenly."""
+    ends = channels.steps @ channels.leave.sum(1) > 0
+    first = np.unique(histories.users * len(ends) + histories.items, return_index=True)[1]
+    good = (first > histories.offsets[histories.users[first]]) & ends[histories.items[first]]
     return np.sort(np.random.default_rng(seed).permutation(np.sort(first[good]))[:most])

@@ -1,7 +1,7 @@
 """The terms of the hybrid's score: what each part says of the whole catalogue, and what parts that rerank say of candidates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,12 @@ class Terms:
     Attributes:
         parts: by name.
         spread: float64 (rerankers, 2), mean and deviation of their log-odds.
+        silent: names of parts that tell those that rerank nothing: their z is 0.
     """
 
     parts: dict[str, Scorer]
     spread: Floats
+    silent: frozenset[str] = frozenset()
 
     @classmethod
     def raw(cls, parts: dict[str, Scorer]) -> "Terms":
@@ -41,6 +43,10 @@ class Terms:
         """The places of a part's terms."""
         return [place for place, name in enumerate(self.names) if name in (part, head(part))]
 
+    def without(self, part: str) -> "Terms":
+        """The same terms with a part silent: what it knows of a pair no longer reaches the heads."""
+        return replace(self, silent=self.silent | {part})
+
     def standard(self, histories: Histories) -> list[Floats]:
         """Each part's scores with mean 0 and deviation 1 over the catalogue: float32 (users, items) each."""
         return [standardise(part.score(histories)) for part in self.parts.values()]
@@ -60,7 +66,7 @@ class Terms:
         return None if part is None else part.rate(histories, candidates, self._pairs(histories, candidates))[1]
 
     def _pairs(self, histories: Histories, candidates: Ints) -> Floats | None:
-        reasoner = next((part for part in self.parts.values() if isinstance(part, Reasoner)), None)
+        reasoner = next((part for name, part in self.parts.items() if isinstance(part, Reasoner) and name not in self.silent), None)
         return None if reasoner is None else reasoner.pairs(histories, candidates)
 
 

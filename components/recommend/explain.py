@@ -9,13 +9,16 @@ import polars as pl
 
 from components.data.histories import Histories, Ints
 from components.knowledge.drawing import walk
+from components.knowledge.names import readable
 from components.ranking.hybrid import HybridScorer
 from components.ranking.knowledge import KnowledgeScorer
+from components.ranking.knowledge import Path as Chain
 from components.ranking.parts import Floats
 from components.recommend.catalogue import Catalogue
 from components.schema import Attention, Edge, Path, Recommendation
 
 SHOWN = 5  # items of the history, and paths, shown as evidence
+AMONG = 50  # heaviest paths of which those are shown first whose every name can be read
 PHRASES = {  # of an item, after "also"; what is not here is said as the relation and the name
     "has genre": "{}",
     "stars": "with {}",
@@ -82,11 +85,25 @@ class Evidence:
     def _reasoner(self) -> KnowledgeScorer | None:
         return next((part for part in self.scorer.parts.values() if isinstance(part, KnowledgeScorer)), None)
 
+    @cached_property
+    def _clear(self) -> frozenset[int]:
+        """Edges whose two ends have a name."""
+        ends = pl.DataFrame(
+            {"head": [edge.head for edge in self.edges], "tail": [edge.tail for edge in self.edges]},
+            schema=dict.fromkeys(("head", "tail"), pl.String),
+        )
+        named = ends.select(readable(pl.col("head")) & readable(pl.col("tail"))).to_series()
+        return frozenset(named.arg_true().to_list())
+
+    def _first(self, paths: list[Chain]) -> list[Chain]:
+        clear = [all(edge in self._clear for edge in path.edges) for path in paths]
+        return [paths[place] for place in sorted(range(len(paths)), key=lambda place: not clear[place])[:SHOWN]]
+
     def _chains(self, asked: Histories, items: Ints) -> list[list[Path]]:
-        """The heaviest paths to each item; a path's weight is its share of what the graph adds to the item's score."""
+        """The heaviest paths to each item, those with readable names first; a path's weight is its share of what the graph adds."""
         if self._reasoner is None:
             return [[] for _ in items]
-        found = [self._reasoner.paths(asked.items, int(item), SHOWN) for item in items]
+        found = [self._first(self._reasoner.paths(asked.items, int(item), AMONG)) for item in items]
         titles = self.catalogue.titles
         return [
             [

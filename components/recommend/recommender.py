@@ -21,6 +21,7 @@ from components.recommend.catalogue import Catalogue
 from components.recommend.explain import Evidence, named
 from components.recommend.policy import Lists, Policy, Reranking, joined
 from components.recommend.retrieval import Faiss, directions, restore, top
+from components.recommend.session import Session
 from components.recommend.wish import Question, Wish
 from components.schema import Answer, Edge, Explanation, Filters, Neighbour
 
@@ -108,6 +109,7 @@ class Recommender:
         filters: Filters | None = None,
         at: datetime | None = None,
         wish: Wish | None = None,
+        session: Session | None = None,
     ) -> Answer:
         """Recommend k items to a known user, or to anyone with a history (oldest first).
 
@@ -116,6 +118,7 @@ class Recommender:
         Args:
             at: when the user asks, now if None: events of others from then on are not counted, and rules are those of then.
             wish: what else the user wants, said in words.
+            session: what the user, known or not, did since the bundle was made.
 
         Raises:
             RequestError: k is not within 1 to 100, both or neither of user and history are given, a filter is wrong, or `at`
@@ -123,8 +126,8 @@ class Recommender:
         """
         if not 1 <= k <= MOST:
             raise RequestError("k", f"must be from 1 to {MOST}, got {k}")
-        asked, unknown = self._asked(user, history, at)
-        items, terms, lists = self._listed(self._question(asked, filters, wish), k, self._in_force(at))
+        asked, unknown = self._asked(user, history, at, session)
+        items, terms, lists = self._listed(self._question(asked, filters, wish, session), k, self._in_force(at))
         there = items[0] >= 0
         rules = lists.rules(0) if lists else [[] for _ in items[0, there]]
         shown = self._evidence.of(asked, items[0, there], terms[:, 0, there], self._chances(asked, terms)[0, there], rules)
@@ -167,10 +170,18 @@ class Recommender:
         ids, titles = self.catalogue.ids, self.catalogue.titles
         return [Neighbour(rank=n, item_id=ids[near[i]], title=titles[near[i]], score=float(cosines[i])) for n, i in enumerate(best, 1)]
 
-    def shortlist(self, history: Sequence[str], depth: int, wish: Wish, at: datetime | None = None) -> tuple[Ints, Floats]:
-        """Give the hybrid's best open items for a history and a wish: int64 (n,), best first, and their probabilities, float64 (n,)."""
-        asked, _ = self._asked(None, history, at)
-        items, terms = self._ranked(self._question(asked, wish=wish).within(self._in_force(at).open()), depth)
+    def shortlist(
+        self,
+        depth: int,
+        wish: Wish,
+        user: str | None = None,
+        history: Sequence[str] | None = None,
+        at: datetime | None = None,
+        session: Session | None = None,
+    ) -> tuple[Ints, Floats]:
+        """Give the hybrid's best open items, as asked in `recommend`: int64 (n,), best first, and their probabilities, float64 (n,)."""
+        asked, _ = self._asked(user, history, at, session)
+        items, terms = self._ranked(self._question(asked, wish=wish, session=session).within(self._in_force(at).open()), depth)
         there = items[0] >= 0
         return items[0, there], self._chances(asked, terms)[0, there]
 
@@ -181,10 +192,11 @@ class Recommender:
         history: Sequence[str] | None = None,
         at: datetime | None = None,
         wish: Wish | None = None,
+        session: Session | None = None,
     ) -> Explanation:
         """Explain the score of any item for a user or a history; its rank is the hybrid's, among the open candidates and itself."""
         place = self._place(item)
-        asked, unknown = self._asked(user, history, at)
+        asked, unknown = self._asked(user, history, at, session)
         question = self._question(asked, wish=wish)
         items, terms = self._ranked(question, self.reranking.policy.candidates, np.array([place]), closed=True)
         rank = int(np.flatnonzero(items[0] == place)[0])
@@ -213,14 +225,21 @@ class Recommender:
         found = np.sort(self.index.search(self._directions[[place]], k + 1 + SPARE)[0][0])
         return found[(found >= 0) & (found != place)]
 
-    def _asked(self, user: str | None, history: Sequence[str] | None, at: datetime | None) -> tuple[Histories, list[str]]:
+    def _asked(
+        self, user: str | None, history: Sequence[str] | None, at: datetime | None, session: Session | None = None
+    ) -> tuple[Histories, list[str]]:
         if (user is None) == (history is None):
             raise RequestError("user_id", "give either a user_id or a history")
         if at is not None and at.tzinfo is None:
             raise RequestError("at", f"{at.isoformat()} has no time zone; write it as in {at.isoformat()}Z")
         when = np.array([NOW if at is None else int(at.timestamp())])
         if user is not None and user in self.users:
-            return replace(self.histories.pick(np.array([self.users[user]])), at=when), []
+            known = replace(self.histories.pick(np.array([self.users[user]])), at=when)
+            return session.fold(known, self.catalogue, self.scorer.gate.end) if session else known, []
+        if user is not None and session:
+            nothing = np.empty(0, dtype=np.int64)
+            stranger = Histories(nothing, nothing, np.array([0, 0]), at=when)
+            return session.fold(stranger, self.catalogue, self.scorer.gate.end), [user]
         items, unknown = self.catalogue.known(list(history or []))
         just = np.full(len(items), min(when[0], self.scorer.gate.end))  # a history without times is taken to be fresh
         return Histories(items, just, np.array([0, len(items)]), at=when), unknown if user is None else [user]
@@ -231,12 +250,16 @@ class Recommender:
         padded = replace(histories, offsets=np.append(histories.offsets, histories.offsets[-1]), who=np.append(histories.who, -1))
         return replace(padded.pick(np.array([self.users.get(user, len(histories)) for user in users], dtype=np.int64)), at=at)
 
-    def _question(self, asked: Histories, filters: Filters | None = None, wish: Wish | None = None) -> Question:
-        """What may be recommended by the seen rule, the filters and the wish, and what the wish leans to."""
+    def _question(
+        self, asked: Histories, filters: Filters | None = None, wish: Wish | None = None, session: Session | None = None
+    ) -> Question:
+        """What may be recommended by the seen rule, the filters, the wish and the session, and what the wish leans to."""
         chosen = filters or Filters()
         mask = np.repeat(self.catalogue.allowed(chosen)[None], len(asked), axis=0)
         if not chosen.seen:
             mask[asked.users, asked.items] = False
+        if session:
+            mask[:, self.catalogue.known(sorted(session.closed))[0]] = False
         return Question(asked, mask) if wish is None else Question(asked, mask & wish.allowed, wish.leaning)
 
     def _in_force(self, at: datetime | None = None) -> Reranking:

@@ -140,3 +140,17 @@ def test_without_a_path_the_reason_is_another():
 def test_a_hybrid_without_a_reasoner_shows_no_path():
     part, _ = Popularity(half_life=1.0).fit(world(graph()), 0)
     assert of(evidence(graph(), part), [0], 1).paths == []
+
+
+def test_what_has_a_name_is_shown_before_what_has_none():
+    facts = [(item, "by", who) for item in ("i3", "i4") for who in ("m.01", "m.02", "Ridley Scott")]
+    triples = table(pl.DataFrame(facts, schema=["head", "relation", "tail"], orient="row"), TRIPLES)
+    built = Graph(columns=[], ids=r"m\.\d+").build(items(), triples, None)
+    part = RANKER.fit(world(built), 0)[0]
+    heavy = {entity: 5.0 if "unnamed" in name else 0.0 for entity, name in built.nodes.select("node", "name").iter_rows()}
+    learned = part.tensors() | {"delta": np.array([heavy[node] for node in range(len(heavy))], dtype=np.float32)}
+    shown = of(evidence(built, RANKER.restore(learned, world(built))), [3], 4)
+    assert shown.reason == "because of Alien in your history: also by Ridley Scott"
+    weights = [path.weight for path in shown.paths]
+    assert len(weights) == 3
+    assert weights[0] < weights[2] == weights[1]

@@ -4,7 +4,9 @@ from pydantic import ValidationError
 
 from components import nodes
 from components.errors import ConfigError
+from components.knowledge.channels import Channels, Limits
 from components.knowledge.graph import Column, Graph
+from components.knowledge.names import readable
 from components.schema import ITEMS, LINKS, TRIPLES, table
 
 COLUMNS = [
@@ -267,3 +269,33 @@ def test_unknown_key_is_refused_by_name():
         Graph(columns=[Column(column="a", relatoin="b", kind="c")])
     with pytest.raises(ConfigError, match=r"graph\.columns\.0\.transform"):
         nodes.build({"_target_": "components.knowledge.graph.Graph", "columns": [COLUMNS[0] | {"transform": "century"}]}, "graph")
+
+
+def test_ids_are_read_as_what_they_are_and_labels_name_them():
+    relations = [{"relation": "actor", "name": "stars", "tail": "person"}]
+    outside = triples(("a", "actor", "m.01"), ("a", "actor", "m.02"), ("a", "actor", "Ana"), ("b", "r", "m.03"), ("m.02", "label", "Bea"))
+    built = graph(columns=[], relations=relations, labels=["label"], ids=r"m\.\d+").build(catalogue(), outside, None)
+    assert sorted(built.nodes["name"][3:]) == ["Ana", "Bea", "unnamed entity (m.03)", "unnamed person (m.01)"]
+    assert built.report["unnamed"] == 2
+    assert built.nodes[3:].filter(readable(pl.col("name")))["name"].to_list() == ["Ana", "Bea"]
+
+
+def test_an_id_that_is_an_item_is_read_by_the_item_s_title():
+    built = graph(columns=[], ids=r"m\.\d+").build(catalogue(), triples(("m.01", "sequel of", "m.02")), links(("a", "m.01"), ("b", "m.02")))
+    assert read(built) == [("Alpha", "sequel of", "Beta")]
+
+
+def test_a_wrong_expression_is_refused_by_name():
+    with pytest.raises(ConfigError, match=r"graph\.ids: .*no regular expression"):
+        nodes.build({"_target_": "components.knowledge.graph.Graph", "columns": [], "ids": "m.("}, "graph")
+
+
+def test_an_entity_with_a_million_neighbours():
+    count = 1_000_000
+    spokes = pl.DataFrame({"head": pl.Series(range(count)).cast(pl.String), "relation": "in", "tail": "hub"})
+    outside = table(pl.concat([pl.DataFrame({"head": ["a", "b"], "relation": ["in", "in"], "tail": ["hub", "hub"]}), spokes]), TRIPLES)
+    built = graph(columns=[], most=2 * count).build(catalogue(), outside, None)
+    assert built.report["largest"][0] == {"kind": "entity", "name": "hub", "edges": count + 2}
+    channels = Channels.build(built, Limits(hops=3, hub=1000, types=64))
+    assert channels.types == [("in", "in")]
+    assert channels.report["channels"] == 1

@@ -235,3 +235,32 @@ def test_fast_enough_to_rerank_with():
         found.pairs(asked, candidates)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.005
+
+
+def test_what_is_popular_is_no_reason():
+    """Popular films share a genre by chance: with the offset genres stay light, without it they take the blame."""
+    draw = np.random.default_rng(0)
+    share = np.where(np.arange(100) < 20, 12.0, 1.0)
+    rows = [draw.choice(100, 6, replace=False, p=share / share.sum()).tolist() for _ in range(300)]
+    graph = build([["hit"] if i < 20 else ["other"] for i in range(100)])
+    weights = {}
+    for offset in (0.0, 1.0):
+        found, _ = KnowledgeRanker(plan=PLAN, offset=offset).fit(world(graph, rows), 0)
+        scores = found.score(histories([[0], [50]]))
+        weights[offset] = scores[0, 1] / scores[1, 51]
+    assert weights[1.0] < 0.5 * weights[0.0]
+
+
+def test_steps_and_doors_count_every_path_once(mixed):
+    channels = Channels.build(mixed, Limits(hops=3, hub=1000, types=1000))
+    into, out = ((channels.steps @ side).toarray() for side in (channels.enter, channels.leave))
+    assert into.min() == out.min() == 0
+    for source in range(20):
+        for target in range(20):
+            if source != target:
+                assert into[source] @ out[target] == len(by_hand(mixed, source, target, 3))
+    for side, taken in ((into, channels.into), (out, channels.out)):
+        place, channel, _ = taken(np.arange(20))
+        counted = np.zeros_like(side)
+        np.add.at(counted, (place, channel), 1)
+        assert (counted == side).all()

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.recommend import Recommender, Wish
+from components.recommend import Recommender
 from components.recommend.policy import Policy
 from components.recommend.rules import Pin
+from components.recommend.wish import Wish
 
 HISTORY = ["i000", "i003", "i006"]
 
@@ -63,7 +64,7 @@ def test_who_only_talks_is_answered_from_the_dialogue(recommender: Recommender) 
 
 def test_the_shortlist_is_what_is_recommended(recommender: Recommender) -> None:
     asked = wish(recommender, {"i030": 3.0}, ("i009",))
-    items, chances = recommender.shortlist(HISTORY, 10, asked)
+    items, chances = recommender.shortlist(10, asked, history=HISTORY)
     answer = recommender.recommend(history=HISTORY, k=10, wish=asked)
     assert [recommender.items[item] for item in items] == ids(answer)
     assert chances.tolist() == [item.score for item in answer.items]
