@@ -1,0 +1,111 @@
+"""Slots close items; the mask and the fact by fact check agree; the condition that frees most is found."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.dialogue.acts import Act, Entity, Range
+from components.dialogue.constraints import Constraints
+from components.dialogue.lexicon import Lexicon
+from components.dialogue.state import Slots
+
+KINDS = ("genre", "person", "decade")
+
+
+@pytest.fixture(scope="module")
+def constraints(lexicon: Lexicon) -> Constraints:
+    return Constraints(lexicon)
+
+
+def genre(value: str) -> Entity:
+    return Entity(kind="genre", value=value)
+
+
+def slots(*acts: Act) -> Slots:
+    return Slots().after(acts)
+
+
+@given(data=st.data())
+def test_what_is_open_breaks_nothing_and_what_is_closed_breaks_something(constraints: Constraints, data: st.DataObject) -> None:
+    lexicon = constraints.lexicon
+    entities = st.builds(
+        lambda key: Entity(kind=key[0], value=key[1], relation=key[2]),
+        st.sampled_from([key for key in sorted(lexicon.members) if key[0] == "genre"]) | st.sampled_from(sorted(lexicon.members)),
+    )
+    acts = st.one_of(
+        st.builds(Act, kind=st.sampled_from(["must", "never", "wish"]), entities=st.lists(entities, min_size=1, max_size=3).map(tuple)),
+        st.builds(
+            Act,
+            kind=st.just("range"),
+            range=st.builds(
+                Range, name=st.just("year"), low=st.integers(1920, 2013), high=st.none() | st.integers(1920, 2013), out=st.booleans()
+            ),
+        ),
+        st.builds(
+            Act,
+            kind=st.just("judge"),
+            items=st.lists(st.sampled_from(lexicon.catalogue.ids), max_size=3).map(tuple),
+            how=st.just("disliked"),
+        ),
+    )
+    made = slots(*data.draw(st.lists(acts, max_size=4)))
+    open_ = constraints.mask(made)
+    broken = np.array([bool(constraints.broken(made, item)) for item in lexicon.catalogue.ids])
+    assert np.array_equal(open_, ~broken)
+
+
+def test_a_choice_is_met_by_any_and_conditions_by_all(constraints: Constraints) -> None:
+    has = [{fact[1] for fact in facts if fact[0] == "genre"} for facts in constraints.lexicon.has]
+    either = constraints.mask(slots(Act(kind="must", entities=(genre("Horror"), genre("Comedy")))))
+    both = constraints.mask(slots(Act(kind="must", entities=(genre("Horror"),)), Act(kind="must", entities=(genre("Comedy"),))))
+    assert [bool(each & {"Horror", "Comedy"}) for each in has] == either.tolist()
+    assert [{"Horror", "Comedy"} <= each for each in has] == both.tolist()
+
+
+def test_an_item_without_the_number_is_not_within_but_may_be_outside(lexicon: Lexicon) -> None:
+    years = lexicon.numbers["year"].copy()
+    years[:5] = np.nan
+    partly = Constraints(Lexicon(lexicon.catalogue, lexicon.pairs, {"year": years}, lexicon.weight))
+    within = partly.mask(slots(Act(kind="range", range=Range(name="year", low=1900))))
+    outside = partly.mask(slots(Act(kind="range", range=Range(name="year", low=2100, out=True))))
+    assert not within[:5].any()
+    assert within[5:].all()
+    assert outside.all()
+
+
+def test_a_relation_counts(constraints: Constraints) -> None:
+    eastwood = [Entity(kind="person", value="Clint Eastwood", relation=relation) for relation in ("", "stars", "directed by")]
+    any_, stars, directs = (set(np.flatnonzero(constraints.lexicon.mask([each]))) for each in eastwood)
+    assert stars | directs == any_
+    assert stars != directs
+
+
+def test_passed_items_are_closed(constraints: Constraints) -> None:
+    item = constraints.lexicon.catalogue.ids[7]
+    assert not constraints.mask(Slots(), (item,))[7]
+    assert constraints.broken(Slots(), item, (item,)) == ["passed"]
+    assert constraints.broken(Slots(), "tt-none") == ["unknown"]
+
+
+def test_the_condition_that_frees_most_is_offered(constraints: Constraints) -> None:
+    made = slots(
+        Act(kind="must", entities=(genre("Western"),)),
+        Act(kind="must", entities=(genre("Documentary"),)),
+        Act(kind="never", entities=(genre("War"),)),
+    )
+    assert not constraints.mask(made).any()
+    chips, count = constraints.relaxation(made)
+    assert [made.entries[chip] for chip in chips] == [(genre("Western"),)]
+    assert count == int(constraints.mask(made.without(chips)).sum()) > 0
+
+
+def test_where_one_is_not_enough_the_fewest_are_offered(constraints: Constraints) -> None:
+    made = slots(*(Act(kind="must", entities=(genre(value),)) for value in ("Horror", "Western", "Musical", "Short")))
+    chips, count = constraints.relaxation(made)
+    assert len(chips) == 2
+    assert count == int(constraints.mask(made.without(chips)).sum()) > 0
+
+
+def test_where_nothing_is_left_at_all_nothing_is_offered(constraints: Constraints) -> None:
+    assert constraints.relaxation(Slots(), constraints.lexicon.catalogue.ids) == ([], 0)
