@@ -1,7 +1,9 @@
 """Load a served Bento, and a BentoML endpoint that does nothing, in one run: `python benchmarks/serving.py [BENTO] [OUT]`.
 
 Closed loop: 16 clients, each asking anew when answered. Open loop: 100 requests a second, whatever the answers do; a latency counts from
-the moment the request was due. Both run for SECONDS on the machine that serves, with one worker.
+the moment the request was due. Both run for SECONDS (from the environment, 15) on the machine that serves, with one worker, once for
+users of the bundle and once for histories of 50 items. Feedback: 16 clients with an event each, then 4 with 100 each, every event new.
+Swaps: champions take turns ten times while eight clients ask, and each answer is held against what its bundle answers in peace.
 """
 
 import asyncio
@@ -14,16 +16,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
+import serving_swap
 
 from components import artifacts
 
-SECONDS, CLIENTS, RATE = 15.0, 16, 100
+SECONDS = float(os.environ.get("SECONDS", "15"))
+CLIENTS, RATE, HISTORY = 16, 100, 50
 NOTHING = """
 import bentoml
 from pydantic import BaseModel
@@ -45,7 +50,7 @@ def served(target: str, folder: Path) -> Iterator[tuple[int, psutil.Process, flo
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = os.environ | {"BENTOML_HOME": str(folder / "home"), "BENTOML_DO_NOT_TRACK": "True"}
+    settings = os.environ | {"BENTOML_HOME": str(folder / "home"), "BENTOML_DO_NOT_TRACK": "True", "ZHIJIAN_FEEDBACK": ""}
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
     start = time.monotonic()
     quiet = subprocess.DEVNULL
@@ -79,28 +84,43 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reques
     return int(head.split(b" ", 2)[1])
 
 
-def requests(users: list[str]) -> list[bytes]:
-    bodies = [json.dumps({"user_id": user}).encode() for user in users]
-    head = b"POST /recommend HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-    return [head % len(body) + body for body in bodies]
+def requests(bodies: Iterable[object], path: str = "/recommend") -> list[bytes]:
+    head = b"POST %s HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    written = [json.dumps(body).encode() for body in bodies]
+    return [head % (path.encode(), len(body)) + body for body in written]
 
 
-async def closed(port: int, asked: list[bytes], clients: int = CLIENTS) -> dict[str, object]:
+def histories(items: list[str], count: int = 500) -> list[bytes]:
+    draw = np.random.default_rng(1)
+    length = min(HISTORY, len(items) // 2)
+    return requests({"history": draw.choice(items, length, replace=False).tolist()} for _ in range(count))
+
+
+def events(size: int, count: int, seed: int) -> list[bytes]:
+    """Requests of so many events each, no two of them the same event."""
+    event = {"item_id": "i", "event": "click"}
+    told = ([event | {"user_id": f"u{(turn + n) % 997}", "key": f"{seed}-{turn}-{n}"} for n in range(size)] for turn in range(count))
+    return requests(({"events": some} for some in told), "/feedback")
+
+
+async def closed(port: int, asked: list[bytes], clients: int = CLIENTS, *, once: bool = False) -> dict[str, Any]:
+    """Ask in a closed loop, the same again and again, or each `once` if there is enough."""
     codes, latencies, end = Counter[int](), list[float](), time.monotonic() + SECONDS
 
     async def client(number: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         turn = number
-        while (start := time.monotonic()) < end:
+        while (start := time.monotonic()) < end and not (once and turn >= len(asked)):
             codes[await ask(reader, writer, asked[turn % len(asked)])] += 1
             latencies.append(time.monotonic() - start)
             turn += clients
 
+    start = time.monotonic()
     await asyncio.gather(*map(client, range(clients)))
-    return summary(codes, latencies)
+    return summary(codes, latencies, time.monotonic() - start)
 
 
-async def opened(port: int, asked: list[bytes], rate: int = RATE) -> dict[str, object]:
+async def opened(port: int, asked: list[bytes], rate: int = RATE) -> dict[str, Any]:
     codes, latencies, idle = Counter[int](), list[float](), list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]()
     start = time.monotonic()
 
@@ -115,12 +135,12 @@ async def opened(port: int, asked: list[bytes], rate: int = RATE) -> dict[str, o
         idle.append(connection)
 
     await asyncio.gather(*map(once, range(int(rate * SECONDS))))
-    return summary(codes, latencies)
+    return summary(codes, latencies, SECONDS)
 
 
-def summary(codes: Counter[int], latencies: list[float]) -> dict[str, object]:
+def summary(codes: Counter[int], latencies: list[float], seconds: float) -> dict[str, Any]:
     p50, p99 = np.percentile(latencies, [50, 99]) * 1000
-    good = codes[200] / SECONDS
+    good = codes[200] / seconds
     return {
         "good_per_second": round(good, 1),
         "codes": {str(code): count for code, count in sorted(codes.items())},
@@ -129,25 +149,62 @@ def summary(codes: Counter[int], latencies: list[float]) -> dict[str, object]:
     }
 
 
-def measure(target: str, folder: Path, users: list[str]) -> dict[str, object]:
-    asked = requests(users)
+def measure(target: str, folder: Path, asked: dict[str, list[bytes]]) -> dict[str, Any]:
+    """Ask one server for users and for histories, in a closed and an open loop, and then far too much."""
     with served(target, folder) as (port, worker, ready):
-        found = {"ready_s": round(ready, 2), "closed": asyncio.run(closed(port, asked)), "open": asyncio.run(opened(port, asked))}
-        return found | {"overload": asyncio.run(closed(port, asked, 128)), "worker_mb": round(worker.memory_info().rss / 2**20)}
+        found: dict[str, Any] = {"ready_s": round(ready, 2)}
+        for name, some in asked.items():
+            before = sum(worker.cpu_times()[:2])
+            loop = asyncio.run(closed(port, some))
+            spent = 1000 * (sum(worker.cpu_times()[:2]) - before) / sum(loop["codes"].values())
+            found[name] = {"closed": loop | {"cpu_ms": round(spent, 2)}, "open": asyncio.run(opened(port, some))}
+        found["overload"] = asyncio.run(closed(port, asked["users"], 128))
+        return found | {"worker_mb": round(worker.memory_info().rss / 2**20)}
+
+
+def feedback(target: str, folder: Path) -> dict[str, Any]:
+    """Tell of events one at a time and a hundred at a time."""
+    with served(target, folder) as (port, _, _):
+        enough = int(SECONDS * 3000)
+        single = asyncio.run(closed(port, events(1, enough, 1), once=True))
+        batched = asyncio.run(closed(port, events(100, enough // 20, 2), 4, once=True))
+    for size, found in ((1, single), (100, batched)):
+        found["events_per_second"] = round(found["good_per_second"] * size, 1)
+    return {"single": single, "batched": batched}
+
+
+def ratios(ours: dict[str, Any], nothing: dict[str, Any]) -> dict[str, Any]:
+    """Requests per second, 99th percentile and processor time per request as multiples of those of the endpoint that does nothing."""
+    compared = {}
+    for name in ("users", "histories"):
+        ours_, theirs = ours[name]["closed"], nothing["users"]["closed"]
+        compared[name] = {key: round(ours_[key] / theirs[key], 3) for key in ("good_per_second", "p99_ms", "cpu_ms")}
+    return compared | {"overload": round(ours["overload"]["good_per_second"] / ours["users"]["closed"]["good_per_second"], 3)}
 
 
 def main(bento: str = "artifacts/package/bento", out: str = "benchmarks/serving.json") -> None:
     path = Path(bento).resolve()
     users = artifacts.read_table(path / "src/bundle/users.parquet")["user_id"].to_list()
-    items = artifacts.read_table(path / "src/bundle/items.parquet").height
+    items = artifacts.read_table(path / "src/bundle/items.parquet")["item_id"].to_list()
+    asked = {"users": requests({"user_id": user} for user in users), "histories": histories(items)}
     with tempfile.TemporaryDirectory(prefix="zhijian-") as name:
-        (Path(name) / "nothing.py").write_text(NOTHING)
-        targets = {"nothing": "nothing:Nothing", "zhijian": str(path)}
-        record: dict[str, object] = {target: measure(served_as, Path(name), users) for target, served_as in targets.items()}
+        folder = Path(name)
+        (folder / "nothing.py").write_text(NOTHING)
+        nothing = measure("nothing:Nothing", folder, {"users": asked["users"]})
+        ours = measure(str(path), folder, asked)
+        record: dict[str, Any] = {
+            "nothing": nothing,
+            "zhijian": ours,
+            "ratios": ratios(ours, nothing),
+            "feedback": feedback(str(path), folder),
+        }
+        names = serving_swap.champions(path / "src/bundle", folder / "champions")
+        with served(str(path), folder) as (port, _, _):
+            record["swaps"] = asyncio.run(serving_swap.swapped(port, folder / "champions", names, users[:50]))
     record["about"] = {
         "bundle": artifacts.verify(path / "src/bundle")["id"],
         "users": len(users),
-        "items": items,
+        "items": len(items),
         "seconds": SECONDS,
         "load": os.getloadavg()[0],
     }

@@ -1,37 +1,64 @@
-"""What stands before the service: bounds on bodies and on requests in flight, and one form for every refusal."""
+"""What stands before the service: keys, bounds on bodies, rates and requests in flight, and one form for every refusal."""
 
 import asyncio
+import ipaddress
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving import metrics
+from serving.keys import Key, Ring
+from serving.logs import note
 from serving.messages import Problem
+from serving.options import count
+from serving.routes import OPEN, Route
 
-Schemas = Mapping[str, type[BaseModel]]
-OPEN = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/docs.json", "/schema.json"})  # BentoML's page calls third parties
 WORDS = {404: "there is no such path", 405: "this path does not take this method", 503: "the service is not ready; try again"}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much the service takes on: bytes of a body, seconds for it to arrive, requests at once."""
+    """How much the service takes on: bytes of a body, seconds for it to arrive, requests at once, requests a second with one key."""
 
     body: int = 256 * 1024
     patience: float = 10.0
     in_flight: int = 32
+    rate: float = 1000.0
 
     @staticmethod
     def read(environment: Mapping[str, str] = os.environ) -> "Limits":
-        """Take the limit of requests in flight from ZHIJIAN_IN_FLIGHT, where it is set; ValueError when it is no positive number."""
-        said = environment.get("ZHIJIAN_IN_FLIGHT", str(Limits.in_flight))
-        if not said.isdecimal() or int(said) < 1:
-            raise ValueError(f"ZHIJIAN_IN_FLIGHT: must be a positive whole number, got {said!r}")
-        return Limits(in_flight=int(said))
+        """Take ZHIJIAN_IN_FLIGHT and ZHIJIAN_RATE, where they are set; ValueError for what is no positive whole number."""
+        in_flight, rate = (count(environment, name, 0) for name in ("ZHIJIAN_IN_FLIGHT", "ZHIJIAN_RATE"))
+        return Limits(in_flight=in_flight or Limits.in_flight, rate=rate or Limits.rate)
+
+
+@dataclass
+class Bucket:
+    """Lets through `rate` requests a second, and as many at once after a pause."""
+
+    rate: float
+    clock: Callable[[], float] = time.monotonic
+    left: float = field(init=False)
+    last: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left, self.last = max(self.rate, 1.0), self.clock()
+
+    def take(self) -> bool:
+        """Take one, if there is one."""
+        now = self.clock()
+        self.left = min(max(self.rate, 1.0), self.left + (now - self.last) * self.rate)
+        self.last = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
 
 
 class RefusedError(Exception):
@@ -43,20 +70,24 @@ class RefusedError(Exception):
 
 
 class Guard:
-    """ASGI middleware: passes on only bounded, valid bodies to known paths, and never more at once than it may.
+    """ASGI middleware: passes on only who may, and only bounded, valid bodies to known paths, and never more at once than it may.
 
     Args:
-        schemas: the message that each path takes by POST; beside them only `OPEN` is answered, by GET.
+        routes: what each path takes; beside them only `OPEN` is answered, by GET. All else is denied.
+        ring: the keys; without any, only this machine is answered.
     """
 
-    def __init__(self, app: ASGIApp, schemas: Schemas, limits: Limits) -> None:
-        self.app, self.schemas, self.limits = app, schemas, limits
+    def __init__(self, app: ASGIApp, routes: Mapping[str, Route], limits: Limits, ring: Ring | None = None) -> None:
+        self.app, self.routes, self.limits, self.ring = app, routes, limits, ring
         self.in_flight = 0
+        self.buckets: dict[str, Bucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
         elif scope["method"] in ("GET", "HEAD") and scope["path"] in OPEN:
             await self.app(scope, receive, _worded(scope, receive, send))
         else:
@@ -66,27 +97,52 @@ class Guard:
                 await problem(refused.status, refused.error, refused.field)(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        schema = self._schema(scope)
-        body = await self._body(Headers(scope=scope), receive)
+        key = self._who(scope)
+        route = self._route(scope)
+        if key and route.scope not in key.scopes:
+            raise RefusedError(403, f"the key needs the scope {route.scope!r}", "authorization")
+        body = await self._body(Headers(scope=scope), receive) if route.asks else None
         if self.in_flight >= self.limits.in_flight:  # after the body came: a slow sender holds no place
             raise RefusedError(503, "too many requests at once; try again")
         self.in_flight += 1
         try:
             await asyncio.sleep(0)  # whoever has come by now is counted, or refused, before this one computes
-            _check(schema, body)
-            await self.app(scope, _replay(body, receive), _worded(scope, receive, send))
+            metrics.in_flight(self.in_flight)
+            if route.asks and body is not None:
+                _check(route.asks, body)
+                receive = _replay(body, receive)
+            await self.app(scope, receive, _worded(scope, receive, send))
         finally:
             self.in_flight -= 1
 
-    def _schema(self, scope: Scope) -> type[BaseModel]:
-        if scope["path"] not in self.schemas:
+    def _who(self, scope: Scope) -> Key | None:
+        """Whose request it is; without keys, nobody's, and then it must come from this machine."""
+        if self.ring is None:
+            if not _local(scope):
+                raise RefusedError(403, "no keys are configured, so only this machine is answered; set ZHIJIAN_KEYS")
+            return None
+        mark, _, said = Headers(scope=scope).get("authorization", "").partition(" ")
+        key = self.ring.find(said.strip()) if mark.lower() == "bearer" else None
+        if key is None:
+            raise RefusedError(401, "give a key, as in `Authorization: Bearer zj_...`", "authorization")
+        note("key", key.name)
+        rate = key.rate or self.limits.rate
+        if (bucket := self.buckets.get(key.name)) is None or bucket.rate != rate:
+            bucket = self.buckets[key.name] = Bucket(rate)
+        if not bucket.take():
+            raise RefusedError(429, f"more than {rate:g} requests a second with this key")
+        return key
+
+    def _route(self, scope: Scope) -> Route:
+        if scope["path"] not in self.routes:
             raise RefusedError(404, WORDS[404])
-        if scope["method"] != "POST":
+        route = self.routes[scope["path"]]
+        if scope["method"] != route.method:
             raise RefusedError(405, WORDS[405])
         kind = Headers(scope=scope).get("content-type", "application/json").split(";")[0].strip().lower()
-        if kind != "application/json":
+        if route.asks and kind != "application/json":
             raise RefusedError(415, "the body must be application/json", "content-type")
-        return self.schemas[scope["path"]]
+        return route
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         declared = headers.get("content-length", "0")
@@ -107,9 +163,17 @@ class Guard:
 
 
 def problem(status: int, error: str, field: str | None = None) -> Response:
-    """Build the one form of every refusal; a 503 says when to try again."""
-    headers = {"retry-after": "1"} if status == 503 else None
+    """Build the one form of every refusal; a 429 and a 503 say when to try again, a 401 what to give."""
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {"retry-after": "1"} if status in (429, 503) else None
     return Response(Problem(error=error, field=field).model_dump_json(), status, headers, "application/json")
+
+
+def _local(scope: Scope) -> bool:
+    host = (scope.get("client") or ("",))[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == ""  # over a socket in the file system
 
 
 def _check(schema: type[BaseModel], body: bytes) -> None:
@@ -118,7 +182,7 @@ def _check(schema: type[BaseModel], body: bytes) -> None:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"]))[:100] or None
-        raise RefusedError(400, first["msg"], field) from None
+        raise RefusedError(400, first["msg"].removeprefix("Value error, "), field) from None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

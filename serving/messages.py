@@ -1,19 +1,47 @@
 """What a request may hold and what an answer of the service looks like, each value bounded."""
 
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from components.schema import Filters, Message, Neighbour
+from components.dialogue.reply import Asked, Chip
+from components.generation.messages import Text
+from components.generation.wording import LanguageCode, Length, Tone
+from components.schema import Explanation, Filters, Message, Neighbour, Recommendation
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Values = Annotated[list[Id], Field(max_length=1000)]
 Conditions = Annotated[dict[Id, Values], Field(max_length=32)]
 Count = Annotated[int, Field(ge=1, le=100, description="how many items to answer with")]
 History = Annotated[list[Id], Field(max_length=1000, description="item ids, oldest first, in place of a user")]
-Moment = Annotated[AwareDatetime, Field(strict=False, description="when the user asks, with a time zone; now if not given")]
+Word = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]  # a database keeps no NUL
+Kind = Literal["impression", "click", "purchase", "rating", "like", "dismiss"]
 
 STRICT = ConfigDict(strict=True)
+
+
+def _written(said: object) -> object:
+    if not isinstance(said, str | datetime):
+        raise ValueError("must be a date and time as text")  # a number may count seconds or milliseconds
+    return said
+
+
+def _past(moment: datetime) -> datetime:
+    if not datetime(1970, 1, 1, tzinfo=UTC) <= moment <= datetime.now(UTC) + timedelta(days=1):  # clocks may differ by as much
+        raise ValueError("must be from 1970 to now")
+    return moment
+
+
+Moment = Annotated[
+    AwareDatetime, BeforeValidator(_written), Field(strict=False, description="when the user asks, with a time zone; now if not given")
+]
+When = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written),
+    AfterValidator(_past),
+    Field(strict=False, description="when it was, with a time zone; now if not given"),
+]
 
 
 class Bounds(Filters):
@@ -55,7 +83,145 @@ class ExplainRequest(Message):
     item_id: Id
     user_id: Id | None = None
     history: History | None = None
+    language: LanguageCode = "en"
     at: Moment | None = None
+
+
+class Explained(Explanation):
+    """Why an item gets its score, and the same in words."""
+
+    text: Text
+
+
+class ChatRequest(Message):
+    """Takes one turn of a conversation: says something, removes one chip, or takes a turn back (0: the last one)."""
+
+    model_config = STRICT
+
+    utterance: Annotated[str, Field(max_length=100_000)] | None = None
+    remove: Id | None = Field(default=None, description="the id of a chip")
+    undo: Annotated[int, Field(ge=0, le=10_000)] | None = Field(default=None, description="the number of a turn; 0 is the last")
+    state: Annotated[str, Field(max_length=262_144)] | None = Field(default=None, description="as the last reply gave it")
+    user_id: Id | None = Field(default=None, description="whose history counts too; the same in all turns")
+    language: LanguageCode | None = Field(default=None, description="of a new conversation; it follows the user if not given")
+    at: Moment | None = None
+
+
+class ChatReply(Message):
+    """What is said in a turn: the text, then the items, then the question; and what the next turn needs."""
+
+    bundle: str
+    text: str
+    items: list[Recommendation] = Field(description="recommended, best first, each with its reason")
+    question: Asked | None
+    chips: list[Chip] = Field(description="all that is remembered, in words; each can be removed by its id")
+    source: str = Field(description="hybrid, dialogue or popularity, where items are recommended; else dialogue")
+    provider: str = Field(description="who understood the words: rules, or a model; fallback: rules in place of a model that failed")
+    state: str
+
+
+class CopyRequest(Message):
+    """Asks for a text that promotes an item, to a user, to who has a history, or to anyone."""
+
+    model_config = STRICT
+
+    item_id: Id
+    user_id: Id | None = None
+    history: History | None = None
+    language: LanguageCode = "en"
+    tone: Tone = "plain"
+    length: Length = "medium"
+
+
+class Copied(Message):
+    """A promotional text, with the facts that it rests on."""
+
+    bundle: str
+    item_id: str
+    text: Text
+
+
+class Event(Message):
+    """What a user did with an item, or that it was shown to them."""
+
+    model_config = STRICT
+
+    user_id: Word
+    item_id: Word
+    event: Kind
+    value: float | None = Field(
+        default=None, validate_default=True, ge=-1e6, le=1e6, allow_inf_nan=False, description="of a rating: how good; of nothing else"
+    )
+    time: When | None = None
+    key: Word | None = Field(default=None, description="a user's events with the same key count once; without one, those that say the same")
+    request: Word | None = Field(default=None, description="x-request-id of the answer that it is about")
+    rank: Count | None = Field(default=None, description="the item's rank there")
+    bundle: Word | None = Field(default=None, description="the bundle of that answer")
+    propensity: float | None = Field(default=None, gt=0, le=1, description="how probable it was that the item was shown there")
+
+    @field_validator("value", mode="after")
+    @classmethod
+    def _rated(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if (info.data.get("event") == "rating") != (value is not None):
+            raise ValueError("a rating, and nothing else, has a value")
+        return value
+
+
+class FeedbackRequest(Message):
+    """Tells of events."""
+
+    model_config = STRICT
+
+    events: Annotated[list[Event], Field(min_length=1, max_length=1000)]
+
+
+class Stored(Message):
+    """How many events are now kept for good, and how many had been kept before."""
+
+    stored: int
+    repeated: int
+
+
+class EraseRequest(Message):
+    """Asks that a user be forgotten."""
+
+    model_config = STRICT
+
+    user_id: Word
+
+
+class Erased(Message):
+    """How many events of the user are gone; what the bundle knows of the user is used no more."""
+
+    user_id: str
+    events: int
+
+
+class Served(Message):
+    """A bundle in force."""
+
+    bundle: str
+    since: AwareDatetime = Field(description="when it became champion; where there is no champion, when it was loaded")
+    loaded: AwareDatetime
+    number: int | None = Field(description="the number of its promotion; null where there is no champion")
+    items: int
+    users: int
+    metrics: dict[str, float] = Field(description="what it scored on its test, where that is written down beside it")
+
+
+class RefusedBundle(Message):
+    """A bundle that was not taken, and why."""
+
+    bundle: str
+    number: int
+    reason: str
+
+
+class Models(Message):
+    """What is served, and what was refused since."""
+
+    served: Served
+    refused: RefusedBundle | None
 
 
 class Similar(Message):

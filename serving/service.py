@@ -1,50 +1,81 @@
-"""The BentoML service: each endpoint is one call of the recommender that `evaluate` measured."""
+"""The BentoML service: each endpoint is one call of the recommender that `evaluate` measured, or of the event log."""
 
+import asyncio
 import functools
+import logging
 import os
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import bentoml
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route as Path
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from components import artifacts
-from components.errors import BundleError, RequestError
-from components.schema import Answer, Explanation
+from components.errors import RequestError, ZhijianError
+from components.schema import Answer
+from serving import logs, metrics, talk, traces
+from serving.feedback import Feedback
 from serving.guard import Guard, Limits, problem
-from serving.messages import ExplainRequest, RecommendRequest, Similar, SimilarRequest
+from serving.keys import Ring
+from serving.live import EVERY, Live, Watch
+from serving.messages import (
+    ChatReply,
+    ChatRequest,
+    Copied,
+    CopyRequest,
+    Erased,
+    EraseRequest,
+    Explained,
+    ExplainRequest,
+    FeedbackRequest,
+    RecommendRequest,
+    Similar,
+    SimilarRequest,
+    Stored,
+)
+from serving.openapi import document
+from serving.options import Options, count
+from serving.routes import OPEN, ROUTES
+from serving.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from components.recommend.session import Session
 
 Q = TypeVar("Q", bound=BaseModel)
 M = TypeVar("M", bound=BaseModel)
-SCHEMAS = {"/recommend": RecommendRequest, "/similar": SimilarRequest, "/explain": ExplainRequest}
+T = TypeVar("T")
 ENVIRONMENT = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+LOG = logging.getLogger("zhijian.service")
 
 
-def bundle() -> Path:
-    """Find the bundle to serve: ZHIJIAN_BUNDLE, else the one that the Bento carries, else the pipeline's own."""
-    carried = Path(__file__).parents[1] / "bundle"
-    if said := os.environ.get("ZHIJIAN_BUNDLE"):
-        return Path(said)
-    return carried if carried.is_dir() else Path("artifacts/bundle")
-
-
-def answering(call: Callable[[Any, Q], M]) -> Callable[[Any, Q], Awaitable[M]]:
+def answering(call: Callable[[Any, Q], Awaitable[M]]) -> Callable[[Any, Q], Awaitable[M]]:
     """Answer with what `call` returns, or with the problem that it names.
 
-    The call runs inline: a thread would fight with the event loop for the interpreter, and lose most under overload.
+    What is computed is computed inline: a thread would fight with the event loop for the interpreter, and lose most under overload.
     """
 
     @functools.wraps(call)
     async def answer(self: Any, request: Q, /) -> Any:
         try:
-            said = call(self, request)
+            said = await call(self, request)
+            with metrics.stage("write"):
+                return Response(said.model_dump_json(), media_type="application/json")
         except RequestError as error:
             return _refuse(error)
-        return Response(said.model_dump_json(), media_type="application/json")
+        except StoreError as error:
+            return problem(503, str(error))
 
     return answer
+
+
+async def _spoken(live: Live, call: Callable[[], T]) -> T:
+    """Call what may wait for a model's words in a thread, where there is such a model; else inline."""
+    return call() if live.conversation.writer.speaker.idle else await asyncio.to_thread(call)
 
 
 def _refuse(error: RequestError) -> Response:
@@ -52,43 +83,195 @@ def _refuse(error: RequestError) -> Response:
     return problem(status, str(error).removeprefix(f"{error.field}: "), error.field)
 
 
-@bentoml.service(envs=[{"name": name, "value": "1"} for name in ENVIRONMENT], traffic={"timeout": 30})
+@bentoml.service(
+    envs=[{"name": name, "value": "1"} for name in ENVIRONMENT],
+    traffic={"timeout": 30},
+    workers=count(os.environ, "ZHIJIAN_WORKERS", 1),
+    logging={"access": {"enabled": False}},  # our own says more, and nobody's name
+    metrics={"enabled": False},  # they would have a series for each path that anybody makes up
+)
 class Zhijian:
-    """Personalised recommendations: for a user or a history, like an item, and why."""
+    """Personalised recommendations: for a user or a history, like an item, and why; and what users did with them."""
 
     def __init__(self) -> None:
-        from components.recommend import Recommender  # late: the process that only supervises needs no model
-
-        self.recommender = Recommender.load(bundle())
-        self.recommender.recommend(history=[], k=1)  # what is made at the first call is made before the service is ready
+        logs.settle()
+        options = Options.read()
+        self.watch = Watch.start(options)
+        self.feedback = Feedback(Store.open(options.feedback))
+        self.tasks: list[asyncio.Task[None]] = []
+        metrics.serving(self.watch.live.about)
+        if options.keys is None:
+            LOG.warning("no keys are configured (ZHIJIAN_KEYS): only this machine is answered")
 
     @bentoml.on_deployment
     @staticmethod
     def verify() -> None:
-        """Refuse to start with a bundle that does not match its manifest."""
+        """Refuse to start with nothing that can be served, or with settings that are wrong; fix the paths for the workers."""
+        options = Options.read()
         try:
-            artifacts.verify(bundle())
-        except BundleError as error:
+            Watch.check(options)
+            Store.open(options.feedback)
+            with traces.span("start"):  # a wrong switch is said now
+                pass
+            if options.keys:
+                Ring(options.keys).read()
+        except ZhijianError as error:
             raise SystemExit(f"serving: {error}") from None
+        os.environ.update(options.say())
+
+    @bentoml.on_startup
+    async def begin(self) -> None:
+        """Open the event log, and look for the next champion from now on."""
+        await self.feedback.start()
+        self.tasks = [asyncio.create_task(self.watch.follow()), asyncio.create_task(self._age())]
+
+    @bentoml.on_shutdown
+    async def end(self) -> None:
+        """Store what was accepted, and let go of everything."""
+        for task in self.tasks:
+            task.cancel()
+        await self.feedback.stop()
+        metrics.leave()
 
     @bentoml.api(route="/recommend")
     @answering
-    def recommend(self, request: RecommendRequest, /) -> Answer:
+    async def recommend(self, request: RecommendRequest, /) -> Answer:
         """Recommend items to a user, or to whoever has this history."""
-        return self.recommender.recommend(request.user_id, request.history, request.k, request.filters, request.at)
+        session = await self._session(request.user_id)
+        known = self.watch.live.recommender
+        with metrics.stage("rank"):
+            answer = known.recommend(request.user_id, request.history, request.k, request.filters, request.at, session=session)
+        metrics.recommended(answer.source)
+        logs.note("bundle", answer.bundle)
+        logs.note("source", answer.source)
+        return answer
 
     @bentoml.api(route="/similar")
     @answering
-    def similar(self, request: SimilarRequest, /) -> Similar:
+    async def similar(self, request: SimilarRequest, /) -> Similar:
         """Find the items most like one."""
-        found = self.recommender.similar(request.item_id, request.k)
-        return Similar(bundle=self.recommender.bundle, item_id=request.item_id, items=found)
+        known = self.watch.live.recommender
+        return Similar(bundle=known.bundle, item_id=request.item_id, items=known.similar(request.item_id, request.k))
 
     @bentoml.api(route="/explain")
     @answering
-    def explain(self, request: ExplainRequest, /) -> Explanation:
+    async def explain(self, request: ExplainRequest, /) -> Explained:
         """Say why an item gets its score."""
-        return self.recommender.explain(request.item_id, request.user_id, request.history, request.at)
+        session = await self._session(request.user_id)
+        live = self.watch.live
+        with metrics.stage("explain"):
+            found = live.recommender.explain(request.item_id, request.user_id, request.history, request.at, session=session)
+        text = await _spoken(live, lambda: talk.worded(live.conversation, request, found.item))
+        return Explained(**vars(found), text=text)
+
+    @bentoml.api(route="/chat")
+    @answering
+    async def chat(self, request: ChatRequest, /) -> ChatReply:
+        """Take one turn of a conversation."""
+        session = await self._session(request.user_id)
+        live = self.watch.live
+        with metrics.stage("chat"):
+            return await _spoken(live, lambda: talk.chat(live.conversation, request, session))
+
+    @bentoml.api(route="/chat/stream")
+    async def stream(self, request: ChatRequest, /) -> Any:
+        """Take one turn of a conversation, and give its parts as server-sent events."""
+        return StreamingResponse(self._pieces(request), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+    @bentoml.api(route="/promote-copy")
+    @answering
+    async def promote(self, request: CopyRequest, /) -> Copied:
+        """Promote an item by what is true of it."""
+        session = await self._session(request.user_id)
+        live = self.watch.live
+        return await _spoken(live, lambda: talk.copy(live.conversation, request, session))
+
+    @bentoml.api(route="/feedback")
+    @answering
+    async def give_feedback(self, request: FeedbackRequest, /) -> Stored:
+        """Keep events; they are synced when this is answered."""
+        with metrics.stage("store"):
+            stored = await self.feedback.add(request.events)
+        for event in request.events:
+            metrics.told(event.event)
+        return Stored(stored=stored, repeated=len(request.events) - stored)
+
+    @bentoml.api(route="/users/erase")
+    @answering
+    async def erase(self, request: EraseRequest, /) -> Erased:
+        """Forget a user: the events are gone, and what the bundle knows is not used any more."""
+        events = await self.feedback.erase(request.user_id)
+        logs.note("user", logs.hashed(request.user_id))
+        LOG.warning("erased a user", extra={"facts": {"user": logs.hashed(request.user_id), "events": events}})
+        return Erased(user_id=request.user_id, events=events)
+
+    def state(self) -> dict[str, Any]:
+        """What readiness says: the bundle in force, one that was refused, and whether the event log can be reached."""
+        models = self.watch.models()
+        refused = models.refused.model_dump() if models.refused else None
+        return {"bundle": models.served.bundle, "refused": refused, "feedback": self.feedback.there}
+
+    async def _session(self, user: str | None) -> "Session | None":
+        """What the event log knows of a user."""
+        if user is None:
+            return None
+        logs.note("user", logs.hashed(user))
+        with metrics.stage("session"):
+            return await self.feedback.session(user)
+
+    async def _pieces(self, request: ChatRequest) -> AsyncIterator[str]:
+        yield ": thinking\n\n"
+        try:
+            session = await self._session(request.user_id)
+            live = self.watch.live
+            reply = await _spoken(live, lambda: talk.chat(live.conversation, request, session))
+        except RequestError as error:
+            yield talk.problem(error)
+            return
+        for piece in talk.pieces(reply):
+            yield piece
+
+    async def _age(self) -> None:
+        while True:
+            metrics.aged((datetime.now(UTC) - self.watch.live.about.since).total_seconds())
+            await asyncio.sleep(EVERY)
 
 
-Zhijian.add_asgi_middleware(Guard, schemas=SCHEMAS, limits=Limits.read())  # pyright: ignore[reportArgumentType]
+class Ready:
+    """ASGI middleware: answers /readyz with what is served; a worker listens only once it can answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"] == "/readyz":
+            await JSONResponse(_running().state())(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def _running() -> Any:
+    return bentoml.get_current_service()
+
+
+async def models(_: Request) -> Response:
+    """Say which bundle is served, since when, and what was refused."""
+    return Response(_running().watch.models().model_dump_json(), media_type="application/json")
+
+
+async def measured(_: Request) -> Response:
+    """Give what Prometheus asks for."""
+    return Response(await asyncio.to_thread(metrics.page), media_type=metrics.KIND)
+
+
+async def interface(_: Request) -> Response:
+    """Give the OpenAPI document."""
+    return JSONResponse(document(ROUTES, _running().watch.live.about.bundle, keys=KEYS is not None))
+
+
+KEYS = Options.read().keys
+Zhijian.mount_asgi_app(Starlette(routes=[Path("/models", models), Path("/metrics", measured), Path("/docs.json", interface)]), path="/")
+Zhijian.add_asgi_middleware(logs.Journal, paths=[*ROUTES, *OPEN])  # pyright: ignore[reportArgumentType]
+Zhijian.add_asgi_middleware(Guard, routes=ROUTES, limits=Limits.read(), ring=Ring(KEYS) if KEYS else None)  # pyright: ignore[reportArgumentType]
+Zhijian.add_asgi_middleware(Ready)  # pyright: ignore[reportArgumentType]

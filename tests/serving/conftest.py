@@ -14,7 +14,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
+from tests.serving.databases import binaries, postgresql
 from tests.world import run, stage
 
 IN_FLIGHT = 4
@@ -49,6 +51,33 @@ def judge(project, *, passed, bundle=None):
     criteria = [{"name": "floor", "value": 0.1, "bound": 0.2, "passed": passed, "reason": "NDCG@10 0.1 is below 0.2"}]
     (project / "reports").mkdir(exist_ok=True)
     (project / "reports/gate.json").write_text(json.dumps({"passed": passed, "bundle": judged, "criteria": criteria}))
+
+
+@pytest.fixture(scope="session")
+def shared_cluster():
+    if not (programs := binaries()):
+        pytest.skip("no PostgreSQL here: install its programs (Debian: postgresql)")
+    with postgresql(programs) as ready:
+        yield ready
+
+
+@pytest.fixture
+def cluster(shared_cluster):
+    """A PostgreSQL without tables."""
+    empty = sa.create_engine(shared_cluster.url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    with empty.connect() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    empty.dispose()
+    return shared_cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'feedback.sqlite'}"
+    return request.getfixturevalue("cluster").url
 
 
 @pytest.fixture(scope="session")

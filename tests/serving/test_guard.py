@@ -1,15 +1,32 @@
 """The guard alone, in front of an application that waits until it is let go."""
 
 import asyncio
+import json
+import subprocess
+import sys
 
 import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from serving.guard import Guard, Limits
+from serving.guard import Bucket, Guard, Limits
+from serving.keys import Ring, create
 from serving.messages import SimilarRequest
+from serving.routes import OPEN, ROUTES, Route
+from tests.world import ROOT
 
 BODY = {"item_id": "a"}
+FIND = """
+import json
+from serving.service import Zhijian
+
+def paths(routes, before=""):
+    for route in routes:
+        yield from paths(route.routes, before + route.path) if getattr(route, "routes", None) else [before + route.path or "/"]
+
+print(json.dumps(list(paths(Zhijian.to_asgi(is_main=True).routes))))
+"""
+SIMILAR = {"/similar": Route("read", SimilarRequest), "/models": Route("admin")}
 
 
 async def echo(scope, receive, send):
@@ -26,8 +43,20 @@ async def fault(scope, receive, send):
 
 
 def guarded(app, **limits):
-    transport = httpx.ASGITransport(Guard(app, {"/similar": SimilarRequest}, Limits(**limits)))
+    transport = httpx.ASGITransport(Guard(app, SIMILAR, Limits(**limits)))
     return httpx.AsyncClient(transport=transport, base_url="http://guarded")
+
+
+def asked(ring, method, path, key=None, client="127.0.0.1", **limits):
+    """The status of one request with a key, from an address."""
+
+    async def once():
+        transport = httpx.ASGITransport(Guard(echo, SIMILAR, Limits(**limits), ring), client=(client, 1))
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        async with httpx.AsyncClient(transport=transport, base_url="http://guarded") as asking:
+            return await asking.request(method, path, headers=headers, json=BODY)
+
+    return asyncio.run(once())
 
 
 def ask(app, content, **limits):
@@ -135,3 +164,109 @@ def test_a_wrong_limit_is_refused(said):
 def test_limits_are_read():
     assert Limits.read({}) == Limits()
     assert Limits.read({"ZHIJIAN_IN_FLIGHT": "7"}).in_flight == 7
+
+
+def test_the_rate_is_read():
+    assert Limits.read({"ZHIJIAN_RATE": "7"}).rate == 7
+    with pytest.raises(ValueError, match="ZHIJIAN_RATE"):
+        Limits.read({"ZHIJIAN_RATE": "0.5"})
+
+
+@pytest.fixture
+def ring(tmp_path):
+    made = Ring(tmp_path / "keys.json")
+    made.path.touch()
+    made.path.unlink()
+    return made
+
+
+def test_without_keys_only_this_machine_is_answered():
+    for client in ("127.0.0.1", "::1", "127.9.9.9"):
+        assert asked(None, "POST", "/similar", client=client).status_code == 200
+    for client in ("10.0.0.1", "192.168.1.2", "::2", "unheard of"):
+        answer = asked(None, "POST", "/similar", client=client)
+        assert answer.status_code == 403
+        assert "ZHIJIAN_KEYS" in answer.json()["error"]
+
+
+def test_with_keys_everyone_needs_one_for_everything(ring):
+    key = create(ring.path, ["read"])
+    for path in ("/similar", "/models", "/", "/nope", "/docs.json"):
+        for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+            answer = asked(ring, method, path)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
+    assert asked(ring, "POST", "/similar", key, client="10.0.0.1").status_code == 200
+    assert asked(ring, "POST", "/similar", key[:-1]).status_code == 401
+    assert asked(ring, "POST", "/nope", key).status_code == 404
+    assert asked(ring, "GET", "/similar", key).status_code == 405
+
+
+def test_a_scope_opens_its_own_routes_only(ring):
+    keys = {scope: create(ring.path, [scope]) for scope in ("read", "feedback", "admin")}
+    seen = {
+        scope: [asked(ring, method, path, key).status_code for method, path in (("POST", "/similar"), ("GET", "/models"))]
+        for scope, key in keys.items()
+    }
+    assert seen == {"read": [200, 403], "feedback": [403, 403], "admin": [403, 200]}
+
+
+def test_a_key_has_a_rate_of_its_own(ring):
+    slow, other = create(ring.path, ["read"], rate=2), create(ring.path, ["read"])
+
+    async def many():
+        transport = httpx.ASGITransport(Guard(echo, SIMILAR, Limits(rate=50), ring))
+        async with httpx.AsyncClient(transport=transport, base_url="http://guarded") as client:
+            return {
+                key: [await client.post("/similar", json=BODY, headers={"authorization": f"Bearer {key}"}) for _ in range(10)]
+                for key in (slow, other)
+            }
+
+    said = asyncio.run(many())
+    assert [answer.status_code for answer in said[slow]].count(429) >= 7
+    assert said[slow][-1].headers["retry-after"] == "1"
+    assert {answer.status_code for answer in said[other]} == {200}
+
+
+def test_a_bucket_fills_with_time():
+    now = [0.0]
+    bucket = Bucket(4.0, clock=lambda: now[0])
+    assert [bucket.take() for _ in range(5)] == [True] * 4 + [False]
+    now[0] = 0.25
+    assert [bucket.take() for _ in range(2)] == [True, False]
+    now[0] = 100.0
+    assert [bucket.take() for _ in range(5)] == [True] * 4 + [False]
+    now[0] = 0.0
+    assert bucket.take() is False
+    now[0] = 200.0
+    assert bucket.take() is True
+
+
+def test_no_socket_is_opened(ring):
+    said = []
+
+    async def tell(message):
+        said.append(message)
+
+    asyncio.run(Guard(echo, SIMILAR, Limits(), ring)({"type": "websocket", "path": "/similar"}, None, tell))
+    assert said == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_every_route_of_the_application_needs_a_key_or_is_open(ring):
+    """Default deny over the routes that the application really has, found by asking it."""
+    ended = subprocess.run([sys.executable, "-c", FIND], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found = set(json.loads(ended.stdout.splitlines()[-1]))
+    assert {"/recommend", "/feedback", "/models", "/docs.json", "/metrics", "/"} <= found
+    create(ring.path, ["read"])
+
+    async def statuses():
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(Guard(echo, ROUTES, Limits(), ring)), base_url="http://guarded"
+        ) as client:
+            return {(path, method): (await client.request(method, path)).status_code for path in found for method in ("GET", "POST", "PUT")}
+
+    said = asyncio.run(statuses())
+    assert {path for (path, method), status in said.items() if method == "GET" and status == 200} == OPEN
+    assert {status for (path, method), status in said.items() if path not in OPEN or method != "GET"} == {401}
+    assert set(ROUTES) <= found

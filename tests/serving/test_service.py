@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -22,8 +23,17 @@ FIELDS = {
     "/recommend": {"user_id": WORDS, "history": LISTS, "k": COUNTS, "filters": FILTERS, "surprise": [1]},
     "/similar": {"item_id": [*WORDS, None], "k": COUNTS, "surprise": [1]},
     "/explain": {"item_id": [*WORDS, None], "user_id": WORDS, "history": LISTS, "surprise": [1]},
+    "/feedback": {"events": [None, 1, {}, [], [1], [{}], [{"user_id": "u001"}]], "surprise": [1]},
+    "/users/erase": {"user_id": [*WORDS, None, "a\0b"], "surprise": [1]},
 }
-GOOD = {"/recommend": {"user_id": "u001"}, "/similar": {"item_id": "i001"}, "/explain": {"item_id": "i001", "user_id": "u001"}}
+EVENT = {"user_id": "told", "item_id": "i001", "event": "click", "key": "k"}
+GOOD = {
+    "/recommend": {"user_id": "u001"},
+    "/similar": {"item_id": "i001"},
+    "/explain": {"item_id": "i001", "user_id": "u001"},
+    "/feedback": {"events": [EVENT]},
+    "/users/erase": {"user_id": "nobody"},
+}
 BAD = [(path, field, value) for path, fields in FIELDS.items() for field, values in fields.items() for value in values]
 BODIES = [
     b"",
@@ -168,7 +178,87 @@ def test_health_and_metrics(server):
     for path in ("/livez", "/readyz", "/healthz", "/docs.json", "/schema.json"):
         assert server.client.get(path).status_code == 200
     server.post("/recommend", user_id="u001")
-    assert 'endpoint="/recommend"' in server.client.get("/metrics").text
+    server.post("/recommend", user_id="nobody at all")
+    server.post("/made/up/path")
+    said = server.client.get("/metrics").text
+    for line in (
+        'zhijian_request_seconds_count{path="/recommend",status="200"}',
+        'zhijian_request_seconds_count{path="other",status="404"}',
+        'zhijian_stage_seconds_count{stage="rank"}',
+        'zhijian_answers_total{source="popularity"}',
+        'zhijian_answers_total{source="hybrid"}',
+        "zhijian_bundle_age_seconds",
+        "zhijian_bundle_since_seconds",
+        "zhijian_in_flight",
+    ):
+        assert line in said
+    assert "/made/up/path" not in said
+
+
+def test_readiness_and_models_name_the_bundle(server):
+    ready, models = server.client.get("/readyz").json(), server.client.get("/models").json()
+    bundle = server.post("/recommend", user_id="u001").json()["bundle"]
+    assert ready == {"bundle": bundle, "refused": None, "feedback": True}
+    assert (models["served"]["bundle"], models["served"]["number"], models["refused"]) == (bundle, None, None)
+    assert (models["served"]["items"], models["served"]["users"]) == (60, 90)
+    refused(server.post("/models"), 405)
+
+
+def test_every_answer_has_an_id(server):
+    for answer in (server.client.get("/livez"), server.post("/recommend", user_id="u001"), server.post("/recommend"), server.post("/nope")):
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+    said = server.client.post("/recommend", json=GOOD["/recommend"], headers={"x-request-id": "mine-1"})
+    assert said.headers["x-request-id"] == "mine-1"
+    for forged in ("a b", "x" * 65, 'a"b', "<a>"):
+        said = server.client.post("/recommend", json=GOOD["/recommend"], headers={"x-request-id": forged})
+        assert said.headers["x-request-id"] != forged
+
+
+def test_the_log_is_lines_of_json_and_names_nobody(server):
+    server.client.post("/recommend", json={"user_id": "somebody private"}, headers={"x-request-id": "look-for-me"})
+    deadline = time.monotonic() + 10
+    while "look-for-me" not in (text := server.log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    began = text.index('{"time"')  # BentoML's own greeting comes before the service
+    lines = [json.loads(line) for line in text[began:].splitlines()]
+    [said] = [line for line in lines if line.get("request") == "look-for-me"]
+    assert (said["path"], said["status"], said["source"], said["level"]) == ("/recommend", 200, "popularity", "info")
+    assert re.fullmatch("[0-9a-f]{16}", said["user"])
+    assert "somebody private" not in text
+
+
+def test_what_is_told_changes_the_next_answer(server):
+    before = recommended(server, user_id="teller")
+    first, second = before[0]["item_id"], before[1]["item_id"]
+    events = [
+        {"user_id": "teller", "item_id": first, "event": "like", "key": "1"},
+        {"user_id": "teller", "item_id": second, "event": "dismiss", "key": "2"},
+    ]
+    assert server.post("/feedback", events=events).json() == {"stored": 2, "repeated": 0}
+    assert server.post("/feedback", events=events).json() == {"stored": 0, "repeated": 2}
+    answer = server.post("/recommend", user_id="teller").json()
+    assert answer["source"] == "hybrid"
+    assert not {first, second} & {item["item_id"] for item in answer["items"]}
+    asked = server.post("/recommend", history=[first], k=20).json()["items"]
+    assert [item["item_id"] for item in answer["items"]] == [item["item_id"] for item in asked if item["item_id"] != second][:10]
+    assert recommended(server, user_id="another")[0]["item_id"] == first
+
+
+def test_an_erased_user_is_a_stranger(server, offline):
+    user = list(offline["one"])[5]
+    assert server.post("/feedback", events=[EVENT | {"user_id": user}]).json() == {"stored": 1, "repeated": 0}
+    assert server.post("/users/erase", user_id=user).json() == {"user_id": user, "events": 1}
+    answer = server.post("/recommend", user_id=user).json()
+    assert answer["source"] == "popularity"
+    assert answer["items"] == recommended(server, user_id="nobody")
+    assert '"message": "erased a user"' in server.log.read_text()
+
+
+def test_a_wrong_event_names_its_field(server):
+    answer = server.post("/feedback", events=[EVENT, EVENT | {"event": "stare"}])
+    refused(answer, 400)
+    assert answer.json()["field"] == "events.1.event"
+    refused(server.post("/feedback", events=[EVENT] * 1001), 400)
 
 
 JSON = st.recursive(

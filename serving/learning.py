@@ -1,0 +1,84 @@
+"""What the event log tells the next training: interactions, exposures with what came of them, and whom to forget."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+import sqlalchemy as sa
+
+from components import artifacts
+from components.errors import ZhijianError
+from serving.options import Options
+from serving.store import Store
+from serving.tables import ERASURES, EVENTS
+
+WEIGHTS = {"click": 1.0, "like": 2.0, "purchase": 3.0}  # a rating weighs what it says
+WITHIN = 24 * 3600 * 10**6  # microseconds: what comes later is not an answer to the impression
+TIME = pl.Datetime("us", "UTC")
+_SHOWN, _DONE = EVENTS.alias("shown"), EVENTS.alias("done")
+
+
+def interactions(store: Store) -> pl.DataFrame:
+    """Give what counts as an interaction: user_id, item_id, timestamp, event, weight; oldest first. Raises StoreError."""
+    weight = sa.case(*((EVENTS.c.event == event, weight) for event, weight in WEIGHTS.items()), else_=EVENTS.c.value)
+    columns = (EVENTS.c.user_id, EVENTS.c.item_id, EVENTS.c.time.label("timestamp"), EVENTS.c.event, weight.label("weight"))
+    query = sa.select(*columns).where(EVENTS.c.event.in_([*WEIGHTS, "rating"])).order_by(EVENTS.c.time, EVENTS.c.id)
+    schema = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64, "event": pl.String, "weight": pl.Float64}
+    return _table(store, query, schema, "timestamp")
+
+
+def exposures(store: Store) -> pl.DataFrame:
+    """Give each impression and whether a click, like, purchase or rating of that item followed within a day; oldest first.
+
+    Columns: user_id, item_id, timestamp, request, rank, bundle, propensity, taken. An event that names a request answers only
+    impressions of that request. Raises StoreError.
+    """
+    same = sa.and_(
+        _DONE.c.user_id == _SHOWN.c.user_id,
+        _DONE.c.item_id == _SHOWN.c.item_id,
+        _DONE.c.event.in_([*WEIGHTS, "rating"]),
+        _DONE.c.time.between(_SHOWN.c.time, _SHOWN.c.time + WITHIN),
+        sa.or_(_DONE.c.request.is_(None), _DONE.c.request == _SHOWN.c.request),
+    )
+    taken = sa.exists().where(same).correlate(_SHOWN)
+    columns = [_SHOWN.c[name] for name in ("user_id", "item_id", "time", "request", "rank", "bundle", "propensity")]
+    query = sa.select(*columns, taken.label("taken")).where(_SHOWN.c.event == "impression").order_by(_SHOWN.c.time, _SHOWN.c.id)
+    names = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64, "request": pl.String}
+    numbers = {"rank": pl.Int64, "bundle": pl.String, "propensity": pl.Float64, "taken": pl.Boolean}
+    return _table(store, query, {**names, **numbers}, "timestamp")
+
+
+def erased(store: Store) -> pl.DataFrame:
+    """Give whom to forget: user_id, at; what the user did until then may not enter a bundle. Raises StoreError."""
+    query = sa.select(ERASURES.c.user_id, ERASURES.c.at).order_by(ERASURES.c.user_id)
+    return _table(store, query, {"user_id": pl.String, "at": pl.Int64}, "at")
+
+
+def export(store: Store, out: Path) -> dict[str, int]:
+    """Write `interactions`, `exposures` and `erased` as Parquet into a folder, which replaces what stood there; gives their rows."""
+    tables = {"interactions": interactions(store), "exposures": exposures(store), "erased": erased(store)}
+    with artifacts.folder(out) as aside:
+        for name, table in tables.items():
+            artifacts.write_table(aside / f"{name}.parquet", table)
+    return {name: table.height for name, table in tables.items()}
+
+
+def _table(store: Store, query: sa.Select[tuple[object, ...]], schema: Mapping[str, type[pl.DataType]], time: str) -> pl.DataFrame:
+    rows = [tuple(row) for row in store.read(query)]
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col(time).cast(TIME))
+
+
+def main() -> None:
+    """`python -m serving.learning OUT`: export from the store that the service would use."""
+    try:
+        store = Store.open(Options.read().feedback)
+        store.prepare()
+        counts = export(store, Path(sys.argv[1]))
+    except ZhijianError as error:
+        raise SystemExit(f"learning: {error}") from None
+    sys.stdout.write(", ".join(f"{count} {name}" for name, count in counts.items()) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What the environment says of how to serve; paths are made absolute where the service is started."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+STATE = Path(".state")
+
+
+def count(environment: Mapping[str, str], name: str, otherwise: int) -> int:
+    """Read a positive whole number; ValueError names the variable that is none."""
+    if (said := environment.get(name)) is None:
+        return otherwise
+    if not said.isdecimal() or int(said) < 1:
+        raise ValueError(f"{name}: must be a positive whole number, got {said!r}")
+    return int(said)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where things are.
+
+    Attributes:
+        feedback: URL of the event log's database, ZHIJIAN_FEEDBACK.
+        champions: the pointer to the champion, ZHIJIAN_CHAMPION; there need not be one.
+        bundle: the bundle to serve whatever the champion, ZHIJIAN_BUNDLE; None when not told.
+        keys: the file of API keys, ZHIJIAN_KEYS; None when there is none.
+    """
+
+    feedback: str
+    champion: Path
+    bundle: Path | None = None
+    keys: Path | None = None
+
+    @staticmethod
+    def read(environment: Mapping[str, str] = os.environ) -> "Options":
+        """Read the variables; what is not set is below the folder where the service was started."""
+        bundle, keys = (environment.get(name) for name in ("ZHIJIAN_BUNDLE", "ZHIJIAN_KEYS"))
+        return Options(
+            feedback=environment.get("ZHIJIAN_FEEDBACK") or f"sqlite:///{(STATE / 'feedback.sqlite').absolute()}",
+            champion=Path(environment.get("ZHIJIAN_CHAMPION") or "champions/champion.json").absolute(),
+            bundle=Path(bundle) if bundle else None,
+            keys=Path(keys).absolute() if keys else None,
+        )
+
+    def say(self) -> dict[str, str]:
+        """The same as variables, for processes that are started elsewhere."""
+        said = {"ZHIJIAN_FEEDBACK": self.feedback, "ZHIJIAN_CHAMPION": str(self.champion)}
+        return said | ({"ZHIJIAN_KEYS": str(self.keys)} if self.keys else {})
