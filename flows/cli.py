@@ -67,8 +67,9 @@ def retrain(
     overrides: Annotated[list[str] | None, typer.Argument(help="Hydra overrides, such as dataset=movielens; they stay in force.")] = None,
     timeout: Limit = 3600,
     reset: Annotated[bool, typer.Option("--reset", help="Drop the overrides in force.")] = False,
+    promote: Annotated[bool, typer.Option("--promote", help="Make the bundle champion when it passes.")] = False,
 ) -> None:
-    """Retrain: run what changed, judge it, package it. Status 0 packaged, 3 refused by the gate, 1 failed."""
+    """Retrain: run what changed, judge it, package it. Status 0 packaged, 3 refused, 1 failed."""
     from flows import server, stages
 
     with stages.alone():
@@ -76,10 +77,69 @@ def retrain(
         server.use()
         from flows import pipeline
 
-        state = pipeline.pipeline(timeout, return_state=True)
+        state = pipeline.pipeline(timeout, promote, return_state=True)
     if not state.is_completed():
         fail(state.message or f"the run ended as {state.name}", 1)
     _conclude(state.result())
+
+
+@verb
+def promote(
+    without: Annotated[list[str] | None, typer.Option(help="Leave out this criterion of conf/promotion; may be repeated.")] = None,
+) -> None:
+    """Make the last run's bundle champion, if it is not worse than the one there is. Status 3 where it is refused."""
+    from flows import promote, report, tables
+
+    try:
+        switch = promote.promote(without=without or [])
+    except promote.RefusedError as error:
+        if report.PROMOTION.exists() and str(error).startswith("not promoted"):
+            show(tables.verdict(report.verdict(report.PROMOTION)))
+        fail(str(error), REFUSED)
+    else:
+        _switched(switch)
+
+
+@verb
+def rollback(to: Annotated[str | None, typer.Option(help="This bundle of the store, by the beginning of its id.")] = None) -> None:
+    """Make the champion before this one champion again."""
+    from flows import promote
+
+    _switched(promote.rollback(to))
+
+
+@verb
+def history(json: Json = False) -> None:
+    """Show every promotion and rollback, the present champion last."""
+    from flows import champions, tables
+
+    records = champions.history()
+    if json:
+        from json import dumps
+
+        print(dumps([dataclasses.asdict(record) for record in records], indent=2))
+    elif records:
+        show(tables.history(records))
+    else:
+        note("no bundle was ever promoted; `zhijian promote` promotes the last run's")
+
+
+@verb
+def lineage(
+    bundle: Annotated[str, typer.Argument(help="A bundle's id, as every answer names it, or the beginning of it.")],
+    json: Json = False,
+) -> None:
+    """Show what a bundle was made of: commit, data, settings, and what was measured and judged."""
+    from flows import lineage, tables
+
+    found = lineage.read(bundle)
+    if json:
+        from json import dumps
+
+        print(dumps(found, indent=2, ensure_ascii=False))
+        return
+    for table in tables.lineage(found):
+        show(table)
 
 
 @verb
@@ -170,6 +230,18 @@ def explain(
 
 
 @verb
+def chat(
+    user: User = None,
+    language: Annotated[str | None, typer.Option(help="en or zh; the conversation follows you when it is not given.")] = None,
+    bundle: Bundle = None,
+) -> None:
+    """Talk about what you would like, in your own words."""
+    from flows import chat
+
+    chat.converse(bundle or BUNDLE, user, language)
+
+
+@verb
 def serve(
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 3000,
     bundle: Annotated[
@@ -207,18 +279,35 @@ def report() -> None:
 
 @verb
 def schedule(
-    cron: Annotated[str | None, typer.Option(help="When, as a cron line in UTC; 03:00 every day when nothing is given.")] = None,
+    cron: Annotated[str | None, typer.Option(help="When, as a cron line; conf/schedule says when nothing is given.")] = None,
     interval: Annotated[float | None, typer.Option(min=1, help="Or how often, in seconds.")] = None,
-    timeout: Limit = 3600,
+    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds that each stage may take.")] = None,
     server_port: Annotated[int, typer.Option(help="Port of the Prefect server, started when PREFECT_API_URL is not set.")] = 4200,
 ) -> None:
-    """Retrain by the clock until interrupted, one run at a time."""
-    from flows import server
+    """Retrain by the clock until interrupted, one run at a time, as conf/schedule says."""
+    from flows import plan, server
 
     if cron and interval:
         raise ConfigError("--cron and --interval: give one of them")
+    chosen = plan.read(cron, interval, timeout)
     server.use(server_port)
-    server.schedule(None if interval else cron or "0 3 * * *", interval, timeout)
+    server.schedule(chosen)
+
+
+@verb
+def monitor() -> None:
+    """Look once whether age, new feedback or drift ask for a retraining, and if so emit the event that starts it."""
+    from flows import plan, server, tables
+
+    watch = plan.read().watch
+    if watch is None:
+        raise ConfigError("schedule.watch: not set, so there is nothing to look at; see conf/schedule")
+    server.use()
+    from flows.monitor import monitor
+
+    seen = monitor(watch)
+    show(tables.triggers(seen.triggers))
+    note("a retraining was asked for" if seen.asked else seen.held or "nothing asks for a retraining")
 
 
 def show(table: Table) -> None:
@@ -257,6 +346,12 @@ def _record(overrides: list[str], *, reset: bool) -> None:
     note(f"overrides in force: {' '.join(after) or 'none'}")
 
 
+def _switched(switch: Any) -> None:
+    champion = switch.champion
+    note(f"champion {champion.number}: bundle {champion.bundle}, {champion.how} at {champion.since}, after {champion.previous or 'none'}")
+    note(switch.said or f"git tag {switch.tag}")
+
+
 def _conclude(outcome: Any) -> None:
     from flows import report, tables
 
@@ -269,3 +364,8 @@ def _conclude(outcome: Any) -> None:
     if not outcome.packaged:
         fail(f"the gate passed, but {BENTO} was not built", 1)
     note(f"passed and packaged in {outcome.seconds:g} s: {BENTO}")
+    if outcome.switch:
+        _switched(outcome.switch)
+    if outcome.refused:
+        show(tables.verdict(report.verdict(report.PROMOTION)))
+        fail(outcome.refused, REFUSED)

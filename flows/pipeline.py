@@ -3,20 +3,30 @@
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow, get_run_logger, task
+from prefect import serve as together
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+from prefect.events import DeploymentEventTrigger
 from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
 from components.errors import ZhijianError
+from flows import promote as promotion
 from flows import report, stages
+from flows.alert import alert as tell_people
+from flows.alert import ended
+from flows.monitor import EVENT, monitor
+from flows.plan import Plan
+from flows.promote import RefusedError, Switch
 from flows.stages import BusyError, StageError
 
 LIMIT = 3600.0  # seconds that one stage may take
@@ -27,13 +37,16 @@ PACKAGE = Path("artifacts/package/bento")
 class Outcome:
     """What a run of the pipeline came to: the gate's verdict, whether a Bento was built, and what became of each stage.
 
-    `stages` maps a stage to Ran or Cached, in order; `seconds` is the wall time of the run.
+    `stages` maps a stage to Ran or Cached, in order; `seconds` is the wall time of the run. Where a promotion was asked for,
+    `switch` is the one that was made, or `refused` says why there was none.
     """
 
     passed: bool
     packaged: bool
     stages: dict[str, str]
     seconds: float
+    switch: Switch | None = None
+    refused: str = ""
 
 
 @task
@@ -47,12 +60,14 @@ def stage(name: str, limit: float) -> State[Any]:
     return Completed(name=done, message="unchanged" if done == "Cached" else None, data=done)
 
 
-@flow(name="pipeline")
-def pipeline(limit: float = LIMIT) -> Outcome | State[Any]:
+@flow(name="pipeline", on_failure=[ended], on_crashed=[ended], on_cancellation=[ended])
+def pipeline(limit: float = LIMIT, promote: bool = False, alert: str | None = None) -> Outcome | State[Any]:
     """Reproduce what changed, stage by stage, and leave metrics, verdict and stages as artifacts of the run.
 
     Args:
         limit: seconds that each stage may take before it is ended with everything it started.
+        promote: whether a bundle that passes becomes champion.
+        alert: a block of Prefect, TYPE/NAME, that is told when the run fails or the bundle is refused.
 
     A stage that fails ends the run in StageFailed with the stage's own message; those after it do not run.
     """
@@ -62,16 +77,26 @@ def pipeline(limit: float = LIMIT) -> Outcome | State[Any]:
             done, failure = _stages(limit)
             if failure is not None:
                 return Failed(name=failure.name, message=failure.message)
-            return _outcome(done, time.monotonic() - start)
+            outcome = _outcome(done, time.monotonic() - start)
+            return _told(_promoted(outcome) if promote and outcome.packaged else outcome, alert)
     except ZhijianError as error:
         return Failed(name="Busy" if isinstance(error, BusyError) else "Failed", message=str(error))
 
 
-def serve(cron: str | None, interval: float | None, limit: float) -> None:
-    """Serve the flow until interrupted, one run at a time, by a cron line (UTC) or every `interval` seconds."""
+def serve(plan: Plan) -> None:
+    """Serve the flow until interrupted, one run at a time, as the plan says."""
     entry = EntrypointType.MODULE_PATH
+    parameters = {"limit": plan.timeout, "promote": plan.promote, "alert": plan.alert}
     try:
-        pipeline.serve("retrain", interval, cron, parameters={"limit": limit}, paused=False, limit=1, entrypoint_type=entry)
+        times = CronSchedule(cron=plan.cron, timezone=plan.timezone) if plan.cron else IntervalSchedule(interval=_seconds(plan))
+        wanted: list[Any] = [DeploymentEventTrigger(name="retrain when wanted", expect={EVENT})] if plan.watch else []
+        served: list[Any] = [
+            pipeline.to_deployment("retrain", schedules=[times], triggers=wanted, parameters=parameters, entrypoint_type=entry)
+        ]
+        if plan.watch:
+            each = IntervalSchedule(interval=timedelta(seconds=plan.watch.every))
+            served.append(monitor.to_deployment("watch", schedules=[each], parameters={"watch": plan.watch}, entrypoint_type=entry))
+        together(*served, limit=1)
     except ValidationError as error:
         raise SystemExit("; ".join(f"--{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())) from None
 
@@ -102,6 +127,30 @@ def _outcome(done: dict[str, str], seconds: float) -> Outcome:
     create_table_artifact(metrics, key="metrics", description="mean and interval by model")
     create_table_artifact(verdict.rows, key="gate", description="passed" if verdict.passed else "refused")
     return Outcome(verdict.passed, verdict.passed and PACKAGE.is_dir(), done, round(seconds, 1))
+
+
+def _seconds(plan: Plan) -> timedelta:
+    return timedelta(seconds=plan.interval or 0)
+
+
+def _told(outcome: Outcome, block: str | None) -> Outcome:
+    refused = [row["reason"] for row in report.verdict().rows if row["verdict"] == "refused"]
+    if not outcome.passed:
+        tell_people(f"refused by the gate: {'; '.join(refused)}; the champion stays", block)
+    elif outcome.refused:
+        tell_people(f"{outcome.refused}; the champion stays", block)
+    return outcome
+
+
+def _promoted(outcome: Outcome) -> Outcome:
+    try:
+        switch = promotion.promote()
+    except RefusedError as error:
+        return replace(outcome, refused=str(error))
+    finally:
+        if report.PROMOTION.exists():
+            create_table_artifact(report.verdict(report.PROMOTION).rows, key="promotion")
+    return replace(outcome, switch=switch)
 
 
 def _teller(name: str) -> Callable[[str], None]:

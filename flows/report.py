@@ -10,6 +10,7 @@ from components.errors import DataError
 REPORTS = Path("reports")
 METRICS = REPORTS / "metrics.json"
 GATE = REPORTS / "gate.json"
+PROMOTION = REPORTS / "promotion.json"
 PAGE = REPORTS / "report.html"
 Row = dict[str, Any]
 
@@ -34,7 +35,7 @@ def metrics(path: Path = METRICS) -> list[Row]:
 def verdict(path: Path = GATE) -> Verdict:
     """Read the gate's verdict; raises DataError when there is none."""
     found = artifacts.read_json(path)
-    rows = [_criterion(path, item) for item in _member(path, found, "criteria")]
+    rows = [criterion(item, path) for item in _member(path, found, "criteria")]
     return Verdict(bool(_member(path, found, "passed")), str(found.get("bundle", "")), rows)
 
 
@@ -51,7 +52,8 @@ def number(value: Any) -> str:
     return "-" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _criterion(path: Path, item: Row) -> Row:
+def criterion(item: Row, path: Path = GATE) -> Row:
+    """Give one criterion's verdict as a row; raises DataError where it is none."""
     measured = {"mean": item.get("value"), "low": item.get("low"), "high": item.get("high")}
     return {
         "criterion": _member(path, item, "name"),

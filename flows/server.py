@@ -4,7 +4,6 @@ Prefect would start a temporary server itself, but as a child in the same proces
 the run can report to it, and a killed run leaves the server behind.
 """
 
-import json
 import os
 import socket
 import subprocess
@@ -16,11 +15,12 @@ import httpx
 
 from components.errors import ConfigError
 from flows import doctor
+from flows.plan import Plan
 from flows.settings import STATE
 from flows.stages import launch, leashed
 
 READY = 120.0  # seconds that a server may take to answer
-SERVE = "import json, sys; from flows.pipeline import serve; serve(**json.loads(sys.argv[1]))"
+SERVE = "import sys; from flows.plan import Plan; from flows.pipeline import serve; serve(Plan.model_validate_json(sys.argv[1]))"
 QUIET = "ignore:coroutine 'Runner.astop' was never awaited:RuntimeWarning"  # Prefect's own, on SIGTERM
 _running: list["subprocess.Popen[str]"] = []  # held, since a leash that nobody holds is let go
 
@@ -42,16 +42,15 @@ def use(port: int = 0) -> str:
     return url
 
 
-def schedule(cron: str | None, interval: float | None, limit: float) -> None:
-    """Serve the flow by a cron line (UTC) or every `interval` seconds, until this process ends; the run under way ends with it.
+def schedule(plan: Plan) -> None:
+    """Serve the flow as the plan says, until this process ends; the run under way ends with it.
 
     Prefect's runner forgets its run when it gets SIGTERM or is killed, so it works on a leash.
 
     Raises:
         ConfigError: Prefect refused the schedule, or its runner ended; what it said is on stderr.
     """
-    given = json.dumps({"cron": cron, "interval": interval, "limit": limit})
-    with leashed(float("inf"), [sys.executable, "-W", QUIET, "-c", SERVE, given], None) as process:
+    with leashed(float("inf"), [sys.executable, "-W", QUIET, "-c", SERVE, plan.model_dump_json()], None) as process:
         code = process.wait()
     raise ConfigError(f"the schedule ended with status {code}; the reason is above")
 

@@ -19,6 +19,8 @@ PLAIN = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the run's log has every line; the terminal gets them from the flow itself
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    "PREFECT_RUNNER_POLL_FREQUENCY": "2",  # seconds between looks for a run that is due
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",

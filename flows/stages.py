@@ -12,7 +12,7 @@ from typing import IO
 
 import yaml
 from filelock import FileLock, Timeout
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from components.errors import ConfigError, ZhijianError
 from flows import leash
@@ -24,6 +24,19 @@ SHOWN = 12  # lines of it that a message may have
 BUSY = 60.0  # seconds to wait for another DVC process
 UNCHANGED = ("didn't change, skipping", "is cached - skipping run")
 LOCKED = ("is busy, it is being blocked by", "Unable to acquire lock")
+PASSING = (  # marks of what may be otherwise in a minute
+    "exited with -9",
+    "exited with 137",
+    "Temporary failure in name resolution",
+    "Connection refused",
+    "Connection reset",
+    "Connection timed out",
+    "Read timed out",
+    "Too Many Requests",
+    "Service Unavailable",
+    "database is locked",
+)
+TRIES = 3  # of a stage that failed by what may pass
 CHATTER = (
     "To track the changes",
     "\tgit add",
@@ -33,11 +46,16 @@ CHATTER = (
     "Data and pipelines",
     "Updating lock",
 )
+SOON = wait_random_exponential(multiplier=0.5, max=5)
 Tell = Callable[[str], None]
 
 
 class StageError(ZhijianError):
     """A stage failed; the text is the stage's own last word."""
+
+
+class PassingError(StageError):
+    """A stage failed by something that may pass: a network, or a signal from outside."""
 
 
 class BusyError(StageError):
@@ -88,21 +106,33 @@ def declared() -> dict[str, dict[str, object]]:
         raise ConfigError(f"{PIPELINE}: no readable stages ({error})") from None
 
 
-def reproduce(name: str, limit: float, tell: Tell, busy: float = BUSY) -> str:
+def reproduce(name: str, limit: float, tell: Tell, busy: float = BUSY, pause: float = 5.0) -> str:
     """Run `dvc repro --single-item` for one stage and return Ran or Cached.
 
     Args:
         limit: seconds until the stage is ended, with everything it started.
         tell: gets each line of output as it comes.
         busy: seconds to keep trying while another DVC process holds what the stage needs.
+        pause: seconds before the second of `TRIES` where what failed may pass; four times as long before the third.
 
     Raises:
         StageError: the stage failed or ran past its limit.
         BusyError: another DVC process did not let go in time.
     """
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", name]
-    wait = wait_random_exponential(multiplier=0.5, max=5)
-    for attempt in Retrying(retry=retry_if_exception_type(BusyError), stop=stop_after_delay(busy), wait=wait, reraise=True):
+
+    def enough(state: RetryCallState) -> bool:
+        waiting = isinstance(_failure(state), BusyError)
+        return (state.seconds_since_start or 0) >= busy if waiting else state.attempt_number >= TRIES
+
+    def wait(state: RetryCallState) -> float:
+        return SOON(state) if isinstance(_failure(state), BusyError) else pause * 4 ** (state.attempt_number - 1)
+
+    def say(state: RetryCallState) -> None:
+        tell(f"{_failure(state)}; again in {state.upcoming_sleep:.1f} s")
+
+    again = retry_if_exception_type((BusyError, PassingError))
+    for attempt in Retrying(retry=again, stop=enough, wait=wait, before_sleep=say, reraise=True):
         with attempt:
             lines = _run(name, command, limit, tell)
             return "Cached" if any(mark in line for line in lines for mark in UNCHANGED) else "Ran"
@@ -133,7 +163,8 @@ def _run(name: str, command: list[str], limit: float, tell: Tell) -> deque[str]:
     if code and any(mark in line for line in lines for mark in LOCKED):
         raise BusyError(f"{name}: busy: another DVC process works on this project; run again when it is done")
     if code:
-        raise StageError(last_words(name, list(lines), code))
+        passing = any(mark in line for line in lines for mark in PASSING)
+        raise (PassingError if passing else StageError)(last_words(name, list(lines), code))
     return lines
 
 
@@ -180,6 +211,10 @@ def last_words(name: str, lines: list[str], code: int) -> str:
     if marks and not any(line.startswith("Traceback ") for line in said[marks[-1] :]):
         return "\n".join(said[marks[-1] :][:SHOWN])
     return f"{name}: {said[-1].strip()}" if said else f"{name}: failed with exit status {code} and no word"
+
+
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
 
 
 def _chain(error: BaseException) -> str:

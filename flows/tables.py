@@ -7,8 +7,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.schema import Answer, Explanation, Neighbour
+from flows.champions import Champion
 from flows.doctor import Check
-from flows.report import Row, Verdict
+from flows.report import Row, Verdict, criterion, interval
+from flows.triggers import Trigger
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "passed": "green", "refused": "red", "Ran": "green", "Cached": "cyan"}
 BEST = 10  # trials of a search
@@ -39,6 +41,36 @@ def verdict(found: Verdict) -> Table:
     """Lay out the gate's criteria."""
     rows = ([tint(row["verdict"]), escape(row["criterion"]), row["value"], row["bound"], escape(row["reason"])] for row in found.rows)
     return grid(["verdict", "criterion", "value", "bound", "reason"], rows)
+
+
+def history(records: list[Champion]) -> Table:
+    """Lay out the switches of the champion."""
+    rows = ([str(one.number), one.since, one.how, one.bundle, one.previous or "-"] for one in records)
+    return grid(["#", "since", "how", "bundle", "in place of"], rows)
+
+
+def lineage(found: Row) -> Iterable[Table]:
+    """Lay out what a bundle was made of."""
+    counts = ", ".join(f"{name} {count}" for name, count in found["counts"].items())
+    facts = {
+        "bundle": found["bundle"],
+        "commit": found["commit"] or "none: no git repository",
+        "tag": found["tag"] or "none",
+        "switches": "\n".join(found["promoted"]) or "never promoted",
+        "overrides": " ".join(found["overrides"]) or "none",
+        "params.yaml": f"sha256 {found['params']}",
+        "counts": counts,
+    }
+    data = {f"data {path}": f"md5 {md5}" for path, md5 in found["data"].items()}
+    yield grid(["of", "what"], ([escape(name), escape(str(value))] for name, value in (facts | data).items()))
+    yield metrics([{"model": "bundle"} | {name: interval(value) for name, value in found["metrics"].items()}])
+    yield verdict(Verdict(found["gate"]["passed"], found["bundle"], [criterion(row) for row in found["gate"]["criteria"]]))
+
+
+def triggers(found: list[Trigger]) -> Table:
+    """Lay out what was looked at, and what of it asks for a retraining."""
+    rows = (["fired" if one.fired else "-", escape(one.name), f"{one.value:.4f}", f"{one.bound:.4f}", escape(one.reason)] for one in found)
+    return grid(["", "trigger", "value", "bound", "reason"], rows)
 
 
 def trials(rows: list[Row], now: float) -> Table:

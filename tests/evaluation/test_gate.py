@@ -1,11 +1,14 @@
 import json
+from pathlib import Path
 
 import pytest
-import yaml
 
-from components import nodes
+from components import configure, nodes
 from components.errors import ConfigError, DataError
-from components.evaluation.criteria import BetterThan, Criterion, Floor, NoLeak
+from components.evaluation.criteria.better import BetterThan
+from components.evaluation.criteria.floor import Floor
+from components.evaluation.criteria.leak import NoLeak
+from components.evaluation.criteria.verdict import Criterion, Evidence
 from components.evaluation.gate import decide, main
 from tests.evaluation.conftest import ROOT
 
@@ -21,14 +24,22 @@ METRICS = {
 }
 
 
-@pytest.fixture
+FIGURES = ("floor", "beats_popularity", "beats_recent", "beats_item_knn", "leaks")  # those that need no bundle
+
+
+@pytest.fixture(scope="module")
 def standard():
-    return nodes.build(yaml.safe_load((ROOT / "conf" / "gate" / "standard.yaml").read_text()), "gate.criteria")
+    return nodes.build(configure.compose(ROOT / "conf")["gate"]["criteria"], "gate.criteria")
+
+
+@pytest.fixture(scope="module")
+def figures(standard):
+    return {name: standard[name] for name in FIGURES}
 
 
 @pytest.mark.parametrize(("bound", "passed"), [(0.2, True), (0.25, True), (0.26, False)])
 def test_floor(bound, passed):
-    verdict = Floor(metric="HR@10", bound=bound).judge(METRICS)
+    verdict = Floor(metric="HR@10", bound=bound).judge(Evidence(METRICS))
     assert (verdict.passed, verdict.value, verdict.low, verdict.high) == (passed, 0.25, 0.23, 0.27)
     assert ("at least" if passed else "below") in verdict.reason
 
@@ -38,15 +49,15 @@ def test_floor(bound, passed):
     [("popularity", 0.0, True), ("popularity", 0.05, False), ("item_knn", 0.0, False), ("item_knn", -0.02, True)],
 )
 def test_better_than(baseline, margin, passed):
-    verdict = BetterThan(baseline=baseline, metric="NDCG@10", margin=margin).judge(METRICS)
+    verdict = BetterThan(baseline=baseline, metric="NDCG@10", margin=margin).judge(Evidence(METRICS))
     assert verdict.passed is passed
     assert baseline in verdict.reason
 
 
 def test_no_leak():
-    assert NoLeak().judge(METRICS).passed
+    assert NoLeak().judge(Evidence(METRICS)).passed
     leaky = METRICS | {"leaks": {"seen_recommended": 2, "truth_in_training": 1}}
-    verdict = NoLeak().judge(leaky)
+    verdict = NoLeak().judge(Evidence(leaky))
     assert not verdict.passed
     assert verdict.value == 3.0
     assert verdict.reason == "1 test pairs in training, 2 seen items recommended"
@@ -64,15 +75,15 @@ def test_no_leak():
 )
 def test_a_missing_metric_is_named(criterion, metrics, message):
     with pytest.raises(ConfigError, match=message):
-        criterion.judge(metrics)
+        criterion.judge(Evidence(metrics))
 
 
 @pytest.mark.parametrize(
     "node",
     [
-        {"_target_": "components.evaluation.criteria.Floor", "metric": "HR@10", "bound": "high"},
-        {"_target_": "components.evaluation.criteria.Floor", "metric": "HR@10", "bound": 0.1, "limit": 1},
-        {"_target_": "components.evaluation.criteria.BetterThan", "metric": "HR@10"},
+        {"_target_": "components.evaluation.criteria.floor.Floor", "metric": "HR@10", "bound": "high"},
+        {"_target_": "components.evaluation.criteria.floor.Floor", "metric": "HR@10", "bound": 0.1, "limit": 1},
+        {"_target_": "components.evaluation.criteria.better.BetterThan", "metric": "HR@10"},
     ],
 )
 def test_wrong_keys_and_values_are_refused(node):
@@ -80,23 +91,43 @@ def test_wrong_keys_and_values_are_refused(node):
         nodes.build({"x": node}, "gate.criteria")
 
 
-def test_the_standard_gate_passes_only_when_all_criteria_do(standard):
+def test_a_gate_passes_only_when_all_criteria_do(standard, figures):
     assert all(isinstance(criterion, Criterion) for criterion in standard.values())
-    refused = decide(standard, METRICS)
+    refused = decide(figures, Evidence(METRICS))
     assert not refused["passed"]
     assert [row["passed"] for row in refused["criteria"]] == [True, True, True, False, True]
     better = METRICS["paired"] | {"item_knn": METRICS["paired"]["popularity"]}
-    assert decide(standard, METRICS | {"paired": better})["passed"]
+    assert decide(figures, Evidence(METRICS | {"paired": better}))["passed"]
+
+
+def test_each_criterion_of_the_standard_gate_has_a_yaml_of_its_own(standard):
+    names = {path.stem for path in (ROOT / "conf" / "gate").glob("*.yaml")} - {"standard"}
+    assert names == set(standard)
+    for name in ("floor", "behaviour"):
+        assert list(configure.compose(ROOT / "conf", [f"gate={name}"])["gate"]["criteria"]) == [name]
 
 
 def test_a_gate_without_criteria_is_refused():
     with pytest.raises(ConfigError, match="at least one criterion"):
-        decide({}, METRICS)
+        decide({}, Evidence(METRICS))
 
 
-def test_a_refusal_is_written_and_shown(standard, tmp_path, capsys):
+def judge(criteria: dict[str, Criterion], folder: Path) -> None:
+    none = folder / "none"
+    main(
+        criteria=criteria,
+        bundle=none,
+        tables=none,
+        split=none,
+        metrics=folder / "metrics.json",
+        recommendations=none,
+        out=folder / "gate.json",
+    )
+
+
+def test_a_refusal_is_written_and_shown(figures, tmp_path, capsys):
     (tmp_path / "metrics.json").write_text(json.dumps(METRICS))
-    main(standard, tmp_path / "metrics.json", tmp_path / "gate.json")
+    judge(figures, tmp_path)
     written = json.loads((tmp_path / "gate.json").read_text())
     assert written["passed"] is False
     assert written["bundle"] == METRICS["bundle"]
@@ -106,7 +137,7 @@ def test_a_refusal_is_written_and_shown(standard, tmp_path, capsys):
     assert shown.out == ""
 
 
-def test_missing_metrics_name_the_file(standard, tmp_path):
+def test_missing_metrics_name_the_file(figures, tmp_path):
     with pytest.raises(DataError, match=r"metrics\.json: no such file"):
-        main(standard, tmp_path / "metrics.json", tmp_path / "gate.json")
+        judge(figures, tmp_path)
     assert not (tmp_path / "gate.json").exists()

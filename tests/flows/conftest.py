@@ -91,6 +91,7 @@ def project(blank: Path, tmp_path: Path) -> Project:
     made = Project(tmp_path / "project")
     shutil.copytree(blank, made.root)
     made.declare(STAGES)
+    made.write("conf/config.yaml", "seed: 1\n")
     made.write("in.txt", "one\n")
     made.write("second.sh", "echo second works\ncp first.txt second.txt\n")
     made.write("package.sh", PACKAGE)

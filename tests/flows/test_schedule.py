@@ -1,14 +1,24 @@
+import json
 import os
 import signal
 
 import httpx
+import yaml
 
 SLOW = "echo $$ > pid\nsleep 600 &\necho $! > child\nwait\n"
 
 
-def states(api: str) -> list[str]:
-    found = httpx.post(f"{api}/flow_runs/filter", json={"flows": {"name": {"any_": ["pipeline"]}}}).raise_for_status().json()
-    return [run["state_name"] for run in found if run["deployment_id"]]
+def states(api: str, by: str = "") -> list[str]:
+    """States of the deployment's runs, or of those that an automation made."""
+    found = httpx.post(f"{api}/flow_runs/filter", json={"flows": {"name": {"any_": ["pipeline"]}}}, timeout=30).raise_for_status().json()
+    return [run["state_name"] for run in found if run["deployment_id"] and by in (run["created_by"] or {"type": ""})["type"]]
+
+
+def forget(api: str) -> None:
+    """Delete the deployment with the runs of other tests that are due."""
+    found = httpx.post(f"{api}/deployments/filter", json={}, timeout=30).raise_for_status().json()
+    for deployment in found:
+        httpx.delete(f"{api}/deployments/{deployment['id']}", timeout=30).raise_for_status()
 
 
 def test_a_tick_fires_and_a_run_under_way_ends_with_the_schedule(served, until, inhabitants):
@@ -27,3 +37,15 @@ def test_a_schedule_that_prefect_refuses_says_so(served):
     assert found.returncode == 2
     assert found.stdout == '--cron: Value error, Invalid cron string: "every day"\n'
     assert "Traceback" not in found.stderr
+
+
+def test_a_trigger_that_fires_starts_a_run_between_times(served, until):
+    times = {"cron": "0 3 1 1 *", "watch": {"age": 1e-6, "every": 2, "quiet": 1}}
+    served.write("conf/config.yaml", yaml.safe_dump({"schedule": times}))
+    since = "2026-01-01T00:00:00+00:00"
+    champion = {"bundle": "b", "folder": "b/bundle", "since": since, "previous": None, "number": 1, "how": "promoted"}
+    served.write("champions/champion.json", json.dumps(champion))
+    forget(served.api)
+    with served.start("schedule", PREFECT_RUNNER_POLL_FREQUENCY="1"):
+        until(lambda: "Completed" in states(served.api, "AUTOMATION"), 90)
+    assert len(json.loads((served.root / ".state/asked.json").read_text())) == 1

@@ -103,3 +103,29 @@ def test_configure_runs_first_where_dvc_yaml_needs_its_parameters(inside):
 )
 def test_last_words(lines, code, words):
     assert stages.last_words("s", lines, code).startswith(words)
+
+
+def test_what_may_pass_is_tried_again(inside):
+    fail = "{ echo 'second: Connection reset by peer' >&2; exit 2; }"
+    inside.write("second.sh", f"echo tried >> tries\n[ $(wc -l < tries) = 3 ] || {fail}\ncp first.txt second.txt\n")
+    told = []
+    stages.reproduce("first", 60, told.append)
+    assert stages.reproduce("second", 60, told.append, pause=0.1) == "Ran"
+    again = [line for line in told if "; again in" in line]
+    assert again == [f"second: Connection reset by peer; again in {wait} s" for wait in (0.1, 0.4)]
+
+
+def test_what_does_not_pass_fails_after_three_tries(inside):
+    inside.write("second.sh", "echo tried >> tries\nkill -9 $$\n")
+    stages.reproduce("first", 60, print)
+    with pytest.raises(StageError, match=r"second: killed from outside \(signal 9\)"):
+        stages.reproduce("second", 60, print, pause=0.01)
+    assert (inside.root / "tries").read_text().count("tried") == stages.TRIES
+
+
+def test_what_will_not_pass_is_tried_once(inside):
+    inside.write("second.sh", "echo tried >> tries\necho 'second: column time is missing' >&2\nexit 2\n")
+    stages.reproduce("first", 60, print)
+    with pytest.raises(StageError):
+        stages.reproduce("second", 60, print, pause=60)
+    assert (inside.root / "tries").read_text() == "tried\n"

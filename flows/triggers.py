@@ -1,0 +1,137 @@
+"""What asks for a retraining before its time: age, new feedback, drift; held back by a quiet period and a budget."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from components import artifacts
+from components.errors import DataError
+from flows import champions
+from flows.champions import Champion
+from flows.settings import STATE
+
+ASKED = Path(STATE) / "asked.json"  # when a retraining was asked for
+WEEK = timedelta(days=7)
+PEOPLE = 200  # users whose scores are compared
+
+
+class Watch(BaseModel):
+    """When to ask for a retraining; what is None is not looked at.
+
+    Attributes:
+        events: a Parquet file of new events: user_id, item_id, timestamp (UTC); those after the champion's last are new.
+        age: days since the champion was promoted.
+        volume: new events, as a share of those that the champion was made of.
+        psi, ks: bounds of a drift; `least` events on each side are needed to speak of one.
+        quiet: hours after a retraining was asked for in which none is asked for again.
+        budget: how many may be asked for in any seven days.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    events: Path | None = None
+    age: PositiveFloat | None = 7
+    volume: PositiveFloat | None = 0.05
+    psi: PositiveFloat = 0.2
+    ks: PositiveFloat = 0.15
+    least: PositiveInt = 500
+    quiet: NonNegativeFloat = 6
+    budget: PositiveInt = 7
+    every: PositiveFloat = 3600
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """One reason that was looked at: its value and bound, and whether it asks for a retraining."""
+
+    name: str
+    value: float
+    bound: float
+    fired: bool
+    reason: str
+
+
+def look(watch: Watch, now: datetime) -> list[Trigger]:
+    """Look at every reason; none where nothing was ever promoted.
+
+    Raises:
+        DataError: the table of events can't be read.
+    """
+    champion = champions.current()
+    if champion is None:
+        return []
+    found = list(_age(watch, champion, now))
+    return found + (list(_events(watch, champion)) if watch.events else [])
+
+
+def held(watch: Watch, now: datetime) -> str:
+    """Why no retraining may be asked for now; nothing where one may."""
+    times = sorted(datetime.fromisoformat(time) for time in _asked())
+    recent = [time for time in times if now - time < WEEK]
+    if times and now - times[-1] < timedelta(hours=watch.quiet):
+        return f"quiet until {(times[-1] + timedelta(hours=watch.quiet)).isoformat(timespec='minutes')}: one was asked for before"
+    if len(recent) >= watch.budget:
+        return f"the budget of {watch.budget} in seven days is spent until {(recent[0] + WEEK).isoformat(timespec='minutes')}"
+    return ""
+
+
+def note(now: datetime) -> None:
+    """Record that a retraining was asked for."""
+    kept = [time for time in _asked() if now - datetime.fromisoformat(time) < WEEK]
+    artifacts.write_json(ASKED, [*kept, now.isoformat()])
+
+
+def _asked() -> list[str]:
+    return artifacts.read_json(ASKED) if ASKED.exists() else []
+
+
+def _age(watch: Watch, champion: Champion, now: datetime) -> Iterator[Trigger]:
+    if watch.age is not None:
+        days = (now - datetime.fromisoformat(champion.since)) / timedelta(days=1)
+        yield Trigger("age", days, watch.age, days >= watch.age, f"the champion is {days:.1f} days old")
+
+
+def _events(watch: Watch, champion: Champion) -> Iterator[Trigger]:
+    from components.evaluation import drift
+    from components.recommend import Recommender
+
+    recommender = Recommender.load(champions.STORE / champion.folder)
+    before, new = _sides(recommender, artifacts.read_table(Path(str(watch.events))))
+    if watch.volume is not None:
+        share = len(new) / max(len(before), 1)
+        yield Trigger(
+            "volume", share, watch.volume, share >= watch.volume, f"{len(new)} new events, {share:.1%} of the champion's {len(before)}"
+        )
+    bounds = drift.Bounds(watch.psi, watch.ks, watch.least)
+    latest = before.tail(max(len(new), watch.least))
+    items = artifacts.read_table(champions.STORE / champion.folder / "items.parquet")
+    found = drift.drifts(items, latest, new, bounds)
+    found += drift.scores(_scores(recommender, latest), _scores(recommender, new), bounds)
+    for one in found:
+        yield Trigger(f"drift: {one.name} ({one.measure})", one.value, one.bound, one.drifted, one.reason)
+
+
+def _sides(recommender: Any, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The champion's own events in the order of time, and those that came after its last."""
+    known = recommender.histories
+    if missing := {"user_id", "item_id", "timestamp"} - set(events.columns):
+        raise DataError(f"events: no column {', '.join(sorted(missing))}; give user_id, item_id and timestamp")
+    users, items = np.array(list(recommender.users), dtype=object), np.array(recommender.items, dtype=object)
+    order = np.argsort(known.times, kind="stable")
+    before = pl.DataFrame({"user_id": users[known.users][order], "item_id": items[known.items][order]})
+    last = datetime.fromtimestamp(int(known.times.max(initial=0)), UTC)
+    new = events.filter(pl.col("timestamp") > last).sort("timestamp", "user_id", "item_id")
+    return before, new.select("user_id", "item_id")
+
+
+def _scores(recommender: Any, events: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """What the champion would give the users of these events now."""
+    users = events["user_id"].unique().sort()
+    places = np.unique(np.linspace(0, max(len(users) - 1, 0), min(PEOPLE, len(users))).astype(np.int64))
+    return recommender.batch([users[int(place)] for place in places], 10)["score"].to_numpy()
