@@ -12,7 +12,7 @@ from ranking_split import Case
 
 from components import artifacts
 
-BEFORE = {"pretrain": "semantic.pretrain", "align": "knowledge.align"}  # what is learned before the ranker, once for all fits
+BEFORE = {"pretrain": "semantic.pretrain", "align": "knowledge.align", "converse": "dialogue.converse"}  # once for all fits
 FITS = {"train-only": "false", "refit": "true"}
 
 

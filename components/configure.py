@@ -19,6 +19,7 @@ STAGES = {
     "pretrain": "components.semantic.pretrain",
     "align": "components.knowledge.align",
     "train": "components.ranking.train",
+    "converse": "components.dialogue.converse",
     "bundle": "components.delivery.bundle",
     "evaluate": "components.evaluation.evaluate",
     "gate": "components.evaluation.gate",
@@ -36,6 +37,17 @@ def compose(conf: Path = CONF, overrides: list[str] | None = None) -> dict[str, 
     Raises:
         ConfigError: an unknown group, option, key or stage, a value that can't be resolved, or `${oc.env:…}`.
     """
+    composed = whole(conf, overrides)
+    sections = {name: composed[name] for name in STAGES if name in composed}
+    for name, module in STAGES.items():
+        if name not in sections:
+            raise ConfigError(f"{conf / 'config.yaml'}: no section {name}")
+        nodes.check_section(name, module, sections[name])
+    return sections
+
+
+def whole(conf: Path = CONF, overrides: list[str] | None = None) -> dict[str, Any]:
+    """Compose all of conf/, also what no stage reads (`promotion`, `schedule`); arguments and errors are those of `compose`."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
@@ -47,15 +59,9 @@ def compose(conf: Path = CONF, overrides: list[str] | None = None) -> dict[str, 
     try:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             composed = hydra_compose("config", overrides=chosen)
-        whole: dict[str, Any] = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)  # pyright: ignore[reportAssignmentType]
+        return OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)  # pyright: ignore[reportReturnType]
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_words(error, chosen)) from None
-    sections = {name: whole[name] for name in STAGES if name in whole}
-    for name, module in STAGES.items():
-        if name not in sections:
-            raise ConfigError(f"{conf / 'config.yaml'}: no section {name}")
-        nodes.check_section(name, module, sections[name])
-    return sections
 
 
 def recorded(path: Path = OVERRIDES) -> list[str]:

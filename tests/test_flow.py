@@ -90,7 +90,7 @@ def test_run_again_runs_nothing(retrained: tuple[Path, subprocess.CompletedProce
 
 def test_a_comment_runs_only_configure_and_a_value_what_depends_on_it(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     project, _ = retrained
-    path = project / "conf" / "gate" / "standard.yaml"
+    path = project / "conf" / "gate" / "floor.yaml"
     text = path.read_text()
     path.write_text(f"# a remark\n{text}")
     ran = [line for line in run(project, "dvc", "repro").stdout.splitlines() if line.startswith("Running stage")]

@@ -9,6 +9,8 @@ import polars as pl
 
 from components import artifacts, nodes
 from components.data.histories import load
+from components.dialogue.policy import Dialogue
+from components.generation.messages import Provider
 from components.ranking.parts import Floats
 from components.recommend.catalogue import Catalogue
 from components.recommend.policy import Policy
@@ -19,7 +21,19 @@ ASKED = 1000  # items whose neighbours the index is measured by
 
 
 def main(
-    *, policy: Policy, retrieval: Retrieval, tables: Path, split: Path, pretrain: Path, align: Path, train: Path, out: Path, seed: int
+    *,
+    policy: Policy,
+    dialogue: Dialogue,
+    provider: Provider,
+    retrieval: Retrieval,
+    tables: Path,
+    split: Path,
+    pretrain: Path,
+    align: Path,
+    train: Path,
+    converse: Path,
+    out: Path,
+    seed: int,
 ) -> None:
     """Write the bundle, its manifest last; raises ConfigError for a rule that does not fit the catalogue."""
     dataset = load(tables, split)
@@ -28,6 +42,7 @@ def main(
     with artifacts.folder(out) as aside:
         _copy(train, aside, "*.safetensors", "ranker.json")
         _copy(align, aside, "nodes.parquet", "edges.parquet")
+        _copy(converse, aside, "query.safetensors", "query.json")
         _copy(tables, aside, "items.parquet")
         artifacts.write_table(aside / "users.parquet", pl.DataFrame({"user_id": dataset.users}))
         artifacts.write_tensors(aside / "histories.safetensors", {"items": known.items, "times": known.times, "offsets": known.offsets})
@@ -37,7 +52,8 @@ def main(
         }
         artifacts.write_tensors(aside / "vectors.safetensors", vectors)
         policy.settle(Catalogue(artifacts.read_table(tables / "items.parquet")), vectors["content"])
-        artifacts.write_json(aside / "policy.json", nodes.plain(policy))
+        for name, chosen in {"policy": policy, "dialogue": dialogue, "provider": provider}.items():
+            artifacts.write_json(aside / f"{name}.json", nodes.plain(chosen))
         artifacts.seal(aside, about | _index(retrieval, directions(vectors["vectors"]), aside, seed))
 
 

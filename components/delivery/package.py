@@ -21,11 +21,11 @@ NAME = "zhijian"
 SERVICE = "serving.service"
 DATE = "1970-01-01T00:00:00+00:00"  # for every Bento: the time of a build is no part of what was built
 TARGET = re.compile(r'"_target_":\s*"([\w.]+)\.\w+"')
-TRIAL = 'from components.recommend import Recommender; Recommender.load("bundle").recommend(history=[])'
+TRIAL = 'from components.dialogue.conversation import Conversation as C; talk = C.load("bundle"); talk.turn(talk.start(), "hello")'
 BENTOFILE = {
     "service": f"{SERVICE}:Zhijian",
     "name": NAME,
-    "description": "Personalised recommendations with their reasons: recommend, similar, explain.",
+    "description": "Personalised recommendations with their reasons: recommend, similar, explain, chat.",
     "include": ["serving", "components", "bundle", "requirements.txt"],
     "python": {"requirements_txt": "requirements.txt", "lock_packages": False},
     "docker": {"distro": "debian", "python_version": "3.11"},
@@ -85,11 +85,17 @@ def _lay_out(bundle: Path, context: Path) -> None:
     shutil.copytree(bundle, context / "bundle")
     named = {module for path in bundle.glob("*.json") for module in TARGET.findall(path.read_text(encoding="utf-8"))}
     carried = closure(ROOT, [SERVICE, *named])
-    for file in carried.files:
+    for file in [*carried.files, *_data(carried.files)]:
         (context / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / file, context / file)
     artifacts.write_text(context / "requirements.txt", "\n".join(pins(carried.outside, ROOT / "constraints.txt")) + "\n")
     artifacts.write_text(context / "bentofile.yaml", yaml.safe_dump(BENTOFILE, sort_keys=True))
+
+
+def _data(files: list[Path]) -> list[Path]:
+    """Words and templates: yaml files beside the carried modules, or in a folder of their own there."""
+    found = {path for folder in {file.parent for file in files} for words in ("*.yaml", "*/*.yaml") for path in (ROOT / folder).glob(words)}
+    return sorted(path.relative_to(ROOT) for path in found)
 
 
 def _python(complaint: str, folder: Path, home: Path, *arguments: str) -> None:

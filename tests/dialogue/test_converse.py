@@ -114,7 +114,7 @@ def test_a_cold_user_is_served_by_the_dialogue_alone(bundle: Path, query: Query,
 
 def test_words_that_no_entity_was_linked_in_are_heard(query: Query) -> None:
     leaning = wish(query, text="I am in the mood for a comedy film").leaning
-    assert leaning[1::3].mean() > max(leaning[0::3].mean(), leaning[2::3].mean()) + 0.5
+    assert leaning[1::3].mean() > max(leaning[0::3].mean(), leaning[2::3].mean()) + 0.1
 
 
 def test_with_a_history_both_decide(bundle: Path, query: Query) -> None:

@@ -9,11 +9,8 @@ import pytest
 import yaml
 
 from components import nodes
-from components.dialogue.acts import Act, Entity
 from components.dialogue.facets import Facets, marked
 from components.dialogue.query import PRIOR, Memory, Query, QueryModel, Said, prior
-from components.dialogue.spoken import Spoken
-from components.dialogue.state import Slots, Turn
 from components.errors import BundleError
 from components.schema import ITEMS, table
 
@@ -165,23 +162,6 @@ def test_the_prior_knows_counts_and_ages() -> None:
     np.testing.assert_allclose(found[1], [np.log(10), 0, 0, 0, 1], rtol=1e-6)
     np.testing.assert_allclose(found[2], [np.log(2), 0, np.exp(-10 / 3), np.exp(-1), 0], rtol=1e-5)
     assert prior(items, np.zeros(3), None)[:, 4].tolist() == [1, 1, 1]
-
-
-def test_a_state_is_heard_from_its_turns_and_slots(query: Query) -> None:
-    spoken = Spoken(query, {"a": 0, "c": 1, "s": 2, "u": 3})
-    horror = Entity(kind="genre", value="Horror")
-    acts = (Act(kind="wish", entities=(horror,)), Act(kind="judge", items=("a", "gone"), how="liked"))
-    turn = Turn(number=1, echo="I like horror, as Alien", acts=acts)
-    leaning = spoken.lean((turn,), Slots().after(iter(acts)))
-    assert leaning[2] > max(leaning[1], leaning[3])
-    np.testing.assert_array_equal(spoken.lean((), Slots()), np.zeros(4))
-
-
-def test_who_refuses_in_a_state_is_led_away(query: Query) -> None:
-    spoken = Spoken(query, {"a": 0, "c": 1, "s": 2, "u": 3})
-    acts = (Act(kind="never", entities=(Entity(kind="genre", value="Horror"),)),)
-    leaning = spoken.lean((Turn(number=1, echo="no horror", acts=acts),), Slots().after(iter(acts)))
-    assert max(leaning[0], leaning[2]) < min(leaning[1], leaning[3])
 
 
 def test_a_catalogue_without_a_graph_is_led_by_words(query: Query) -> None:
