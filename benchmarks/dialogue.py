@@ -37,13 +37,15 @@ Lists = np.ndarray[Any, np.dtype[np.int64]]  # (turns, DEPTH), best first, -1 wh
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpora", nargs="*", default=list(CORPORA), choices=CORPORA)
+    parser.add_argument("corpora", nargs="*", metavar="CORPUS", help=", ".join(CORPORA))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--chosen", action="store_true", help="show the half that settings are chosen on, and write no record")
     asked = parser.parse_args()
-    rows = {corpus: _corpus(corpus, asked) for corpus in asked.corpora}
+    if unknown := set(asked.corpora) - set(CORPORA):
+        parser.error(f"no corpus {', '.join(sorted(unknown))}: {' or '.join(CORPORA)}")
+    rows = {corpus: _corpus(corpus, asked) for corpus in asked.corpora or CORPORA}
     if not asked.chosen:
         about = {"protocol": "D1", "seed": asked.seed, "threads": asked.threads, "resamples": RESAMPLES, "uncommitted": uncommitted()}
         record("dialogue-replay", commit(ROOT), about | {"corpora": rows})

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from components import artifacts, nodes
 from components.dialogue.acts import Act, Kind
 from components.dialogue.cleaning import MOST, clean, language
@@ -89,7 +91,10 @@ class Conversation:
         if language not in {None, "en", "zh"}:
             raise RequestError("language", f"is en or zh, got {language!r}")
         chosen = "zh" if language == "zh" else "en"
-        return State(bundle=self.recommender.bundle, user=user, language=chosen, fixed=language is not None)
+        try:
+            return State(bundle=self.recommender.bundle, user=user, language=chosen, fixed=language is not None)
+        except ValidationError:
+            raise RequestError("user_id", "is longer than 160 characters, or has some that can't be seen; talk without it") from None
 
     def turn(self, state: State, utterance: str, now: Moment = NOW) -> Reply:
         """Take one utterance, of any length and content.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 import yaml
@@ -131,7 +132,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def served(project: Project, server: str) -> Project:
+    forget(server)
     return Project(project.root, server)
+
+
+def forget(api: str) -> None:
+    """Delete what other tests left on the server: deployments, and runs, those that are due too."""
+    for what in ("deployments", "flow_runs"):
+        for found in httpx.post(f"{api}/{what}/filter", json={}, timeout=30).raise_for_status().json():
+            httpx.delete(f"{api}/{what}/{found['id']}", timeout=30)  # a run goes with its deployment
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,6 @@ def states(api: str, by: str = "") -> list[str]:
     return [run["state_name"] for run in found if run["deployment_id"] and by in (run["created_by"] or {"type": ""})["type"]]
 
 
-def forget(api: str) -> None:
-    """Delete the deployment with the runs of other tests that are due."""
-    found = httpx.post(f"{api}/deployments/filter", json={}, timeout=30).raise_for_status().json()
-    for deployment in found:
-        httpx.delete(f"{api}/deployments/{deployment['id']}", timeout=30).raise_for_status()
-
-
 def test_a_tick_fires_and_a_run_under_way_ends_with_the_schedule(served, until, inhabitants):
     with served.start("schedule", "--interval", "5", PREFECT_RUNNER_POLL_FREQUENCY="1") as running:
         until(lambda: "Completed" in states(served.api), 60)
@@ -45,7 +38,6 @@ def test_a_trigger_that_fires_starts_a_run_between_times(served, until):
     since = "2026-01-01T00:00:00+00:00"
     champion = {"bundle": "b", "folder": "b/bundle", "since": since, "previous": None, "number": 1, "how": "promoted"}
     served.write("champions/champion.json", json.dumps(champion))
-    forget(served.api)
     with served.start("schedule", PREFECT_RUNNER_POLL_FREQUENCY="1"):
         until(lambda: "Completed" in states(served.api, "AUTOMATION"), 90)
     assert len(json.loads((served.root / ".state/asked.json").read_text())) == 1

@@ -68,7 +68,11 @@ def test_similar_equals_offline(server, offline):
 
 def test_explain_equals_offline(server, offline):
     user, item = next(iter(offline["one"])), next(iter(offline["similar"]))
-    assert server.post("/explain", item_id=item, user_id=user).json() == offline["explained"]
+    said = server.post("/explain", item_id=item, user_id=user).json()
+    text = said.pop("text")
+    assert said == offline["explained"]
+    assert text["source"] == "templates"
+    assert text["text"]
 
 
 def test_history_counts_as_much_as_a_user(server):
@@ -278,6 +282,37 @@ def test_nothing_breaks_it(server, path, body):
     assert answer.status_code in (200, 400, 404)
     if answer.status_code != 200:
         refused(answer, answer.status_code)
+
+
+def test_a_conversation_remembers_and_takes_back(server):
+    first = server.post("/chat", utterance="no horror please").json()
+    assert first["items"]
+    assert all(int(item["item_id"][1:]) % 3 for item in first["items"])
+    assert [chip["words"] for chip in first["chips"]] == ["no Horror"]
+    again = server.post("/chat", utterance="others", state=first["state"]).json()
+    assert not {item["item_id"] for item in again["items"]} & {item["item_id"] for item in first["items"]}
+    assert not server.post("/chat", remove=first["chips"][0]["id"], state=first["state"]).json()["chips"]
+
+
+def test_a_conversation_is_its_user_s(server):
+    own = server.post("/chat", utterance="hello", user_id="u001").json()
+    refused(server.post("/chat", utterance="hello", user_id="u002", state=own["state"]), 400)
+    refused(server.post("/chat", utterance="hello", user_id="u" * 200), 400)
+    refused(server.post("/chat", user_id="u001"), 400)
+
+
+def test_a_conversation_is_streamed(server):
+    said = server.post("/chat/stream", utterance="a comedy")
+    assert said.headers["content-type"].startswith("text/event-stream")
+    assert [line[7:] for line in said.text.splitlines() if line.startswith("event: ")][0::5][:2] == ["text", "item"]
+    assert "event: done" in said.text
+    assert "event: problem" in server.post("/chat/stream", utterance="x", state="{}x").text
+
+
+def test_a_promotional_text_rests_on_facts(server):
+    text = server.post("/promote-copy", item_id="i001", history=["i004"]).json()["text"]
+    assert "Comedy film 1" in text["text"]
+    assert text["fact_ids"]
 
 
 def test_nothing_was_logged_as_a_fault(server):
