@@ -101,7 +101,7 @@ class ChatRequest(Message):
     utterance: Annotated[str, Field(max_length=100_000)] | None = None
     remove: Id | None = Field(default=None, description="the id of a chip")
     undo: Annotated[int, Field(ge=0, le=10_000)] | None = Field(default=None, description="the number of a turn; 0 is the last")
-    state: Annotated[str, Field(max_length=262_144)] | None = Field(default=None, description="as the last reply gave it")
+    state: Annotated[str, Field(max_length=150_000)] | None = Field(default=None, description="as the last reply gave it")
     user_id: Id | None = Field(default=None, description="whose history counts too; the same in all turns")
     language: LanguageCode | None = Field(default=None, description="of a new conversation; it follows the user if not given")
     at: Moment | None = None
