@@ -19,7 +19,8 @@ processor. Where a set has times ours is asked at the moment of the first test e
 their training data alone, and `part: trend` is the popularity of the day before the request. *without times*: the same split with the
 order of the events alone. *cap*: training was ended by the limit on processor seconds that the record states. The test was looked at
 once, but for amazon-beauty: it first gave .0589 with the sequential part as on the other sets; then that part's `future` and `decay` were
-chosen on validation for sets without times; and for the two small MovieLens sets, which were measured once more with the graph (before: .1266 and .0790).
+chosen on validation for sets without times; and for the two small
+MovieLens sets, which were measured once more with the graph (before: .1266 and .0790).
 """
 SETS = ("movietweetings", "ml-100k", "ml-latest-small", "amazon-beauty", "amazon-toys")
 
