@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,6 +227,15 @@ def _data(name: str) -> Path:
 
 def _read(path: Path) -> Any:
     return json.loads(gzip.decompress(path.read_bytes()))
+
+
+def mentioned(corpus: str, catalogue: Sequence[Film]) -> Floats | None:
+    """How often each film was recommended in the corpus's training turns; None where they are not here."""
+    path = _data(corpus) / "train_turns.jsonl.gz"
+    if not path.exists():
+        return None
+    found = Counter(name for line in gzip.decompress(path.read_bytes()).decode().splitlines() for name in json.loads(line)["rec"])
+    return np.array([found[film.name] for film in catalogue], dtype=np.float64)
 
 
 def popular(films_: Sequence[Film]) -> Floats:
