@@ -45,7 +45,7 @@ class World:
         """Read a bundle and its split; `query` is a folder with a query model, where the bundle has none."""
         lexicon = Lexicon.load(bundle)
         own = query or (bundle if (bundle / "query.json").exists() else None)
-        leaning = Heard.of(Query.load(bundle, own), lexicon) if own else None
+        leaning = Heard(Query.load(bundle, own), lexicon) if own else None
         conversation = Conversation.of(Recommender.load(bundle), lexicon, leaning)
         tests = artifacts.read_table(split / "test.parquet").sort("user_id", "timestamp", "item_id")
         return cls(conversation, facts(bundle), tests)

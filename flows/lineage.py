@@ -7,13 +7,13 @@ import yaml
 
 from components import artifacts, configure
 from components.errors import DataError
+from components.evaluation.criteria.verdict import MODEL
 from components.stage import PARAMS
 from flows import champions, report, tags
 
 LOCK = Path("dvc.lock")
 PAPERS = (report.GATE, report.METRICS, report.PAGE, report.PROMOTION, PARAMS, LOCK)
 CODE, NEITHER = ("components", "serving", "flows", "conf"), ("constraints.txt",)
-MODEL = "hybrid"
 
 
 def papers() -> dict[str, Path]:

@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from components import artifacts
+from components.data.histories import spaced
 from components.errors import DataError
 from flows import champions
 from flows.champions import Champion
@@ -119,13 +120,10 @@ def _events(watch: Watch, champion: Champion) -> Iterator[Trigger]:
 
 def _sides(recommender: Any, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The champion's own events in the order of time, and those that came after its last."""
-    known = recommender.histories
     if missing := {"user_id", "item_id", "timestamp"} - set(events.columns):
         raise DataError(f"events: no column {', '.join(sorted(missing))}; give user_id, item_id and timestamp")
-    users, items = np.array(list(recommender.users), dtype=object), np.array(recommender.items, dtype=object)
-    order = np.argsort(known.times, kind="stable")
-    before = pl.DataFrame({"user_id": users[known.users][order], "item_id": items[known.items][order]})
-    last = datetime.fromtimestamp(int(known.times.max(initial=0)), UTC)
+    before = recommender.events.sort("seconds", maintain_order=True).select("user_id", "item_id")
+    last = datetime.fromtimestamp(int(recommender.histories.times.max(initial=0)), UTC)
     new = events.filter(pl.col("timestamp") > last).sort("timestamp", "user_id", "item_id")
     return before, new.select("user_id", "item_id")
 
@@ -133,5 +131,4 @@ def _sides(recommender: Any, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
 def _scores(recommender: Any, events: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
     """What the champion would give the users of these events now."""
     users = events["user_id"].unique().sort()
-    places = np.unique(np.linspace(0, max(len(users) - 1, 0), min(PEOPLE, len(users))).astype(np.int64))
-    return recommender.batch([users[int(place)] for place in places], 10)["score"].to_numpy()
+    return recommender.batch(users.gather(spaced(len(users), PEOPLE)).to_list(), 10)["score"].to_numpy()

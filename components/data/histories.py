@@ -93,6 +93,11 @@ class Dataset:
         return merge(self.train, self.valid)
 
 
+def spaced(count: int, most: int) -> Ints:
+    """Places of at most `most` of `count` things, evenly spaced, the first and the last among them: int64, ascending."""
+    return np.unique(np.linspace(0, max(count - 1, 0), min(most, count)).astype(np.int64))
+
+
 def load(tables: Path, split: Path) -> Dataset:
     """Read the catalogue (`tables`/items.parquet) and the three splits."""
     items = artifacts.read_table(tables / "items.parquet")["item_id"].sort().to_list()

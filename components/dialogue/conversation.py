@@ -59,7 +59,7 @@ class Conversation:
     def over(cls, recommender: Recommender, folder: Path, writer: Writer | None = None, settings: Dialogue | None = None) -> "Conversation":
         """Make a conversation as `load` does, with a bundle's recommender that is there already."""
         lexicon = Lexicon.load(folder)
-        leaning = Heard.of(Query.load(folder), lexicon) if (folder / "query.json").exists() else None
+        leaning = Heard(Query.load(folder), lexicon) if (folder / "query.json").exists() else None
         own = {name: folder / f"{name}.json" for name in ("dialogue", "provider")}
         if settings is None and own["dialogue"].exists():
             settings = nodes.build(artifacts.read_json(own["dialogue"]), "dialogue")

@@ -1,7 +1,7 @@
 """What a conversation leans to, as numbers over the catalogue."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -41,12 +41,6 @@ class Heard:
 
     query: Query
     lexicon: Lexicon
-
-    @classmethod
-    def of(cls, query: Query, lexicon: Lexicon) -> "Heard":
-        """Hear one utterance at a time: a batch's padding would cost as much as the words."""
-        single = replace(query.model, encoder=replace(query.model.encoder, batch=1))
-        return cls(replace(query, model=single), lexicon)
 
     def lean(self, turns: Sequence[Turn], slots: Slots) -> Floats:
         """q_t from q_0 by one step for each turn that says what is wanted; zero where none does."""

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,9 +14,9 @@ from components.data.histories import Ints
 from components.dialogue.acts import WIDTH, Entity
 from components.dialogue.cleaning import clean
 from components.dialogue.vocabulary import Vocabulary, vocabulary
+from components.ranking.parts import Floats
 from components.recommend.catalogue import Catalogue, Mask
 
-Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 NUMBERS = 0.9  # share of an attribute's values that are numbers, from which it is a number
 COVERED = 0.95  # share of an attribute's values that the graph has, from which the graph speaks for it
 PAIRS = {"item": pl.Int64, "kind": pl.String, "relation": pl.String, "value": pl.String}
@@ -80,6 +79,13 @@ class Lexicon:
         """The values of each kind, sorted."""
         grouped = self.pairs.group_by("kind").agg(pl.col("value").unique().sort()).sort("kind")
         return dict(grouped.iter_rows())
+
+    @cached_property
+    def nameless(self) -> Ints:
+        """Places in `kinds` of people that are none: the last word is written small, as in `Voices of`."""
+        people = pl.Series(self.kinds.get("person", []), dtype=pl.String)
+        last = people.str.extract(r"(\S+)\s*$").fill_null("")
+        return np.flatnonzero([word.islower() for word in last])
 
     @cached_property
     def relations(self) -> dict[str, list[str]]:

@@ -72,7 +72,8 @@ class Policy:
         """
         has = self.lexicon.incidence[kind][items].toarray()
         mass = chances @ has
-        mass[self._unreadable(kind)] = 0.0
+        if kind == "person":
+            mass[self.lexicon.nameless] = 0.0
         offered = np.argsort(-np.minimum(mass, 1 - mass), kind="stable")[: self.settings.options]
         offered = offered[mass[offered] > 0]
         if len(offered) < 2:
@@ -83,14 +84,6 @@ class Policy:
         values = self.lexicon.kinds[kind]
         order = offered[np.argsort(-mass[offered], kind="stable")]
         return tuple(Entity(kind=kind, value=values[place]) for place in order), (1 - self.settings.unsure) * bits
-
-    def _unreadable(self, kind: str) -> list[int]:
-        """Values that are no name: their last word is written small, as in `Voices of`."""
-        return [
-            place
-            for place, value in enumerate(self.lexicon.kinds[kind])
-            if kind == "person" and value.split()[-1:] and value.split()[-1].islower()
-        ]
 
     def _open(self, state: State, asked: list[str]) -> list[str]:
         """Kinds that nothing is known of yet."""

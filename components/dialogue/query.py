@@ -203,7 +203,7 @@ class Query:
 
     @cached_property
     def _encode(self) -> Callable[[str], Floats]:
-        encoder = self.model.encoder
+        encoder = replace(self.model.encoder, batch=1)  # a batch's padding would cost as much as the words
         model = functools.cache(lambda: load(encoder, locate(encoder.model)))
 
         @functools.lru_cache(KEPT)

@@ -36,22 +36,17 @@ class Telling:
     def notes(self, state: State, before: Slots, acts: tuple[Act, ...]) -> str:
         """What was understood: what is new among the chips, what is gone, and what can't be done."""
         wording, after = Wording(self.lexicon, state.language), state.slots
-        new = [wording.chip(chip, entry) for chip, entry in after.entries.items() if chip not in before.entries and "item" not in chip[:4]]
-        judged = [
-            wording.chip(chip, entry) for chip, entry in after.entries.items() if chip not in before.entries and chip.startswith("item")
-        ]
-        gone = [
-            wording.chip(chip, entry)
-            for chip, entry in before.entries.items()
-            if chip not in after.entries and not chip.startswith("range")
-        ]
+        fresh = {chip: wording.chip(chip, entry) for chip, entry in after.entries.items() if chip not in before.entries}
+        new = [words for chip, words in fresh.items() if not chip.startswith("item")]
+        judged = [words for chip, words in fresh.items() if chip.startswith("item")]
+        left = {chip: wording.chip(chip, entry) for chip, entry in before.entries.items() if chip not in after.entries}
+        gone = [words for chip, words in left.items() if not chip.startswith("range")]
         lifting = any(act.kind in {"lift", "remove"} for act in acts)
         lines = [wording.say("got", chips=wording.join([*judged[:4], *new]))] if new or judged else []
         if gone and lifting:
             lines.append(wording.say("lifted", chips=wording.join(gone)))
-        elif lifting and not gone and before == after:
-            ranges = [wording.chip(chip, entry) for chip, entry in before.entries.items() if chip not in after.entries]
-            lines.append(wording.say("lifted", chips=wording.join(ranges)) if ranges else wording.say("nochange"))
+        elif lifting and before == after:
+            lines.append(wording.say("nochange"))
         lines += [self._lacking(act, wording) for act in acts if act.kind == "unclear" and not act.items and not act.entities]
         if len(after.entries) >= CHIPS and any(act.kind in CHANGES for act in acts):
             lines.append(wording.say("full", most=CHIPS))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from components.data.histories import NOW, Dataset, Histories, Ints
+from components.data.histories import NOW, Dataset, Histories, Ints, spaced
 from components.errors import DataError
 from components.evaluation import leaks
 from components.evaluation.baselines import Baseline, recommend
@@ -74,7 +74,7 @@ def assess(
 
 def _exchange(recommender: Recommender, users: list[str], task: Task, plan: Plan) -> list[dict[str, float]]:
     """What diversity would cost, asked of evenly spaced users."""
-    some = np.unique(np.linspace(0, len(users) - 1, min(len(users), CURVE)).astype(np.int64))
+    some = spaced(len(users), CURVE)
     candidates = recommender.candidates([users[place] for place in some], task.known.at[some])
     return exchange(candidates, task.content, task.truth.pick(some), MMR(trade=0.0), TRADES, plan.k)
 

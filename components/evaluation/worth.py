@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from components.data.histories import NOW, Ints
+from components.data.histories import NOW, Ints, spaced
 from components.evaluation.compare import Plan
 from components.evaluation.memory import remember
 from components.evaluation.metrics import measure, member
@@ -53,7 +53,7 @@ def answers(recommender: Recommender, users: list[str], at: Ints, plan: Plan) ->
     models = _models(replace(recommender, clock=lambda: latest))
     found: dict[Key, list[pl.DataFrame]] = {key: [] for key in models}
     starts = range(0, max(len(users), 1), recommender.block)
-    some = _evenly(starts, plan.sample // recommender.block)
+    some = [starts[place] for place in spaced(len(starts), max(plan.sample // recommender.block, 1))]
     for start in track(starts, "recommending"):
         cut = slice(start, start + recommender.block)
         for key, model in models.items():
@@ -82,12 +82,6 @@ def worth(task: Task, whole: Ints, without: Mapping[str, Ints], plan: Plan) -> d
         "states": [{"state": name, "users": len(chosen)} for name, chosen in users.items()],
         "parts": {name: [row[place] for row in rows] for place, name in enumerate(without)},
     }
-
-
-def _evenly(starts: range, count: int) -> list[int]:
-    """At most `count` of the starts, at least one, evenly spaced."""
-    places = np.linspace(0, len(starts) - 1, min(max(count, 1), len(starts))).astype(np.int64)
-    return [starts[place] for place in np.unique(places)]
 
 
 def _models(recommender: Recommender) -> dict[Key, Recommender]:

@@ -9,7 +9,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from components.data.histories import Histories, Ints
+from components.data.histories import Histories, Ints, spaced
 from components.errors import ConfigError
 from components.ranking.packed import PAD, Rows
 from components.ranking.parts import Arrays, Floats, Reasoner, Scorer, World
@@ -243,8 +243,7 @@ def _spread(world: World, users: int = 256, candidates: int = 64) -> Tensor:
     """Deviation of each feature of z over some users and evenly spaced items, 1 where all are equal: (knowledge,)."""
     if world.reasoner is None:
         return torch.ones(0)
-    some = np.linspace(0, len(world.histories) - 1, min(users, len(world.histories))).astype(np.int64)
-    items = np.linspace(0, world.items - 1, min(candidates, world.items)).astype(np.int64)
+    some, items = spaced(len(world.histories), users), spaced(world.items, candidates)
     z = world.reasoner.pairs(world.histories.pick(some), np.tile(items, (len(some), 1)))
     deviation = torch.from_numpy(z).float().std((0, 1), correction=0)
     return torch.where(deviation > 0, deviation, 1.0)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from components.data.histories import Histories, Ints
+from components.data.histories import Histories, Ints, spaced
 from components.errors import ConfigError
 from components.ranking import losses
 from components.ranking.packed import PAD, Rows, recent, windows
@@ -173,7 +173,7 @@ def validate(scorer: Scorer, world: World, most: int = 1000) -> float:
     users = np.flatnonzero(world.target >= 0)
     if not len(users):
         return 0.0
-    users = users[np.linspace(0, len(users) - 1, min(most, len(users))).astype(np.int64)]
+    users = users[spaced(len(users), most)]
     histories, target = world.histories.pick(users), world.target[users]
     scores = scorer.score(histories)
     scores[histories.users, histories.items] = -np.inf

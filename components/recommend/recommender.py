@@ -205,6 +205,14 @@ class Recommender:
         [found] = self._evidence.of(asked, np.array([place]), added[:, 0], self._chances(asked, added)[0], about)
         return Explanation(bundle=self.bundle, item=found.model_copy(update={"rank": rank + 1}), unknown=unknown)
 
+    @property
+    def events(self) -> pl.DataFrame:
+        """What is known of the users: user_id, item_id, seconds (since 1970; 0 without a time), by user, oldest first."""
+        events = self.histories
+        people = np.array(list(self.users), dtype=object)[events.users]
+        columns = {"user_id": people, "item_id": self._names[events.items], "seconds": events.times}
+        return pl.DataFrame(columns, schema={"user_id": pl.String, "item_id": pl.String, "seconds": pl.Int64})
+
     @cached_property
     def _directions(self) -> Floats:
         return directions(self.vectors)

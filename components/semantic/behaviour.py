@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from components.data.histories import Histories, Ints
+from components.data.histories import Histories, Ints, spaced
 from components.errors import ConfigError, DataError
 from components.schema import node
 from components.semantic.bert import MASK, PAD, BehaviourBERT, Shape, join
@@ -179,8 +179,8 @@ class Probe:
     @classmethod
     def draw(cls, train: Histories, valid: Histories, length: int, most: int) -> "Probe":
         """Take at most `most` users that have a validation event, evenly spaced."""
-        users = np.flatnonzero(valid.lengths > 0)
-        users: Ints = users[np.linspace(0, len(users) - 1, min(most, len(users))).astype(np.int64)]
+        there = np.flatnonzero(valid.lengths > 0)
+        users: Ints = there[spaced(len(there), most)]
         rows = train.pick(users).padded(length, PAD)
         return cls(torch.from_numpy(rows), torch.from_numpy(users), torch.from_numpy(valid.items[valid.offsets[users]]))
 

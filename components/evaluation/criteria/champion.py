@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from pydantic import PositiveFloat, PositiveInt
 
-from components.data.histories import Dataset, Histories, load
+from components.data.histories import Dataset, Histories, load, spaced
 from components.errors import BundleError, ConfigError, DataError
 from components.evaluation.criteria.verdict import Evidence, Verdict
 from components.evaluation.metrics import measure
@@ -78,15 +78,9 @@ class NotWorse:
 
 def _askable(evidence: Evidence, champion: Recommender, most: int) -> tuple[list[str], int]:
     """Test users to ask, and how many were left out since the champion was trained on what they are tested on."""
-    events = champion.histories
-    people, items = np.array(list(champion.users), dtype=object), np.array(champion.items, dtype=object)
-    seen = pl.DataFrame(
-        {"user_id": people[events.who[events.users]], "item_id": items[events.items]}, schema={"user_id": pl.String, "item_id": pl.String}
-    )
-    known = set(evidence.wanted.join(seen, on=["user_id", "item_id"], how="semi")["user_id"])
+    known = set(evidence.wanted.join(champion.events, on=["user_id", "item_id"], how="semi")["user_id"])
     there = [user for user in evidence.wanted["user_id"].unique().sort() if user not in known]
-    places = np.unique(np.linspace(0, max(len(there) - 1, 0), min(most, len(there))).astype(np.int64))
-    return [there[int(place)] for place in places], len(known)
+    return [there[place] for place in spaced(len(there), most)], len(known)
 
 
 def _given_same(champion: Recommender, dataset: Dataset, users: list[str]) -> tuple[Recommender, np.ndarray]:

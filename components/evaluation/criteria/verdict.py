@@ -5,10 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
 import polars as pl
 
 from components import artifacts
+from components.data.histories import spaced
 from components.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Evidence:
     def users(self, most: int) -> list[str]:
         """Up to so many test users, evenly spaced in the order of their ids."""
         ids = self.given["user_id"].unique().sort()
-        return [ids[int(place)] for place in np.unique(np.linspace(0, len(ids) - 1, min(most, len(ids))).astype(np.int64))]
+        return ids.gather(spaced(len(ids), most)).to_list()
 
     def find(self, *path: str) -> Any:
         """Look a value up in metrics.json; raises ConfigError that says what there is instead."""
