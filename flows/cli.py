@@ -259,7 +259,7 @@ def serve(
         os.environ["ZHIJIAN_BUNDLE"] = str(bundle)
     elif not BENTO.is_dir():
         raise BundleError(f"{BENTO}: no Bento here; `zhijian retrain` builds one when the gate passes, --bundle serves any bundle")
-    what = "serving.service:Zhijian" if bundle else str(BENTO)
+    what = "serving.service:Zhijian" if bundle else str(BENTO.resolve())  # BentoML looks for a relative path below itself
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", what, "--port", str(port)])  # noqa: S606 - no shell wanted
 
 

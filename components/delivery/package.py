@@ -50,7 +50,7 @@ def main(bundle: Path, verdict: Path, out: Path) -> None:
     say(
         f"package: no Bento was built: {reason}"
         if reason
-        else f"package: built {out / 'bento'}; serve it with `bentoml serve {out / 'bento'}`"
+        else f"package: built {out / 'bento'}; serve it with `zhijian serve`"
     )
 
 

@@ -105,10 +105,24 @@ def server(bento, tmp_path_factory):
 @contextmanager
 def serve(bento: Path, folder: Path, **environment: str) -> Iterator[Server]:
     """Serve a Bento from another folder until the block ends."""
-    port, log = free_port(), folder / "server.log"
-    command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", "127.0.0.1"]
+    with started(command, folder, folder / "server.log", **environment) as ready:
+        yield ready
+
+
+@contextmanager
+def started(command: list[str], folder: Path, log: Path, **environment: str) -> Iterator[Server]:
+    """Run a command that serves, on a free port, until the block ends."""
+    port = free_port()
     with log.open("w") as file:
-        process = subprocess.Popen(command, cwd=folder, env=settings(folder, environment), stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            cwd=folder,
+            env=settings(log.parent, environment),
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
             wait(client, process, log)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.serving.conftest import free_port, settings
+from tests.serving.conftest import free_port, settings, started
 
 
 def start(bento, folder, **environment):
@@ -44,3 +44,9 @@ def test_no_bundle_is_refused(bento, tmp_path):
     ended = start(bento, tmp_path, ZHIJIAN_BUNDLE=str(tmp_path / "nowhere"))
     assert ended.returncode != 0
     assert "no manifest.json" in ended.stderr
+
+
+def test_the_project_s_own_command_serves_its_bento(bento, project, tmp_path):
+    command = [sys.executable, "-c", "from flows.cli import app; app()", "serve"]
+    with started(command, project, tmp_path / "server.log") as server:
+        assert server.post("/recommend", user_id="u000").json()["source"] == "hybrid"
