@@ -47,11 +47,7 @@ def main(bundle: Path, verdict: Path, out: Path) -> None:
         if not reason:
             _build(bundle, identity, aside / "bento")
         artifacts.write_json(aside / "package.json", {"built": not reason, "bundle": identity, "reason": reason})
-    say(
-        f"package: no Bento was built: {reason}"
-        if reason
-        else f"package: built {out / 'bento'}; serve it with `zhijian serve`"
-    )
+    say(f"package: no Bento was built: {reason}" if reason else f"package: built {out / 'bento'}; serve it with `zhijian serve`")
 
 
 def _refused(path: Path, identity: str) -> str:
