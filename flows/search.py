@@ -152,16 +152,16 @@ def _loop(study: optuna.Study, axes: list[Axis], trial: Trial, limits: Limits, t
 
 
 def _ask(study: optuna.Study, axes: list[Axis], seed: int) -> FrozenTrial:
-    """Give the trial that a killed search was at, else draw a new one."""
-    wanted = {axis.key: distribution(axis) for axis in axes}
-    for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if left.params.keys() == wanted.keys():
-            return left
-        study.tell(left.number, state=TrialState.FAIL)
-    number = len(study.get_trials(deepcopy=False))
-    study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + number, n_startup_trials=RANDOM, multivariate=True)
-    study.ask(wanted)
-    return study.get_trials(deepcopy=False)[number]
+    """Give the trial that a killed search was at, else draw a new one, which is written down at once with all its settings."""
+    if left := study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        return left[0]
+    wanted, trials = {axis.key: distribution(axis) for axis in axes}, study.get_trials(deepcopy=False)
+    sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + len(trials), n_startup_trials=RANDOM, multivariate=True)
+    aside = optuna.create_study(direction="maximize", sampler=sampler)
+    aside.add_trials(trials)
+    drawn = aside.ask(wanted).params
+    study.add_trial(optuna.trial.create_trial(state=TrialState.RUNNING, params=drawn, distributions=wanted))
+    return study.get_trials(deepcopy=False)[len(trials)]
 
 
 def _study(what: list[Any], paths: dict[str, Path]) -> optuna.Study:

@@ -132,7 +132,8 @@ def started(command: list[str], folder: Path, log: Path, **environment: str) -> 
 
 
 def settings(folder, environment):
-    return os.environ | {"BENTOML_HOME": str(folder / "home"), "BENTOML_DO_NOT_TRACK": "True"} | environment
+    own = {"BENTOML_HOME": str(folder / "home"), "BENTOML_DO_NOT_TRACK": "True"}
+    return os.environ | own | {"PYTHONDONTWRITEBYTECODE": "1"} | environment  # the Bento that is shared stays as it was built
 
 
 def free_port():
