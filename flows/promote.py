@@ -9,8 +9,7 @@ from components import artifacts, configure, nodes
 from components.errors import BundleError, ConfigError, ZhijianError
 from flows import champions, lineage, report, stages, tags
 from flows.champions import Champion
-
-BUNDLE = Path("artifacts/bundle")
+from flows.settings import BUNDLE
 
 
 class RefusedError(ZhijianError):

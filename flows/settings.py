@@ -8,6 +8,8 @@ from components.errors import ConfigError
 
 PIPELINE = "dvc.yaml"
 STATE = ".state"
+BUNDLE = Path("artifacts/bundle")  # of the last run
+BENTO = Path("artifacts/package/bento")
 FOLDERS = {
     "PREFECT_HOME": "prefect",
     "BENTOML_HOME": "bentoml",

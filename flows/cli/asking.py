@@ -1,0 +1,86 @@
+"""Verbs that ask a bundle, without a service."""
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.terminal import Bundle, Json, note, show
+from flows.settings import BUNDLE
+
+User = Annotated[str | None, typer.Option("--user", "-u", help="A user's id.")]
+History = Annotated[str | None, typer.Option("--history", help="Item ids, oldest first, with commas between.")]
+Many = Annotated[int, typer.Option("-k", help="How many.")]
+
+
+def recommend(
+    *,
+    user: User = None,
+    history: History = None,
+    k: Many = 10,
+    category: Annotated[list[str] | None, typer.Option(help="Only items of this category; may be repeated.")] = None,
+    bundle: Bundle = None,
+    json: Json = False,
+) -> None:
+    """Recommend items to a user, or to anyone with a history."""
+    from components.recommend import Recommender
+    from components.schema import Filters
+    from flows import tables
+
+    wanted = Filters.model_validate({"include": {"category": category} if category else {}})
+    found = Recommender.load(bundle or BUNDLE).recommend(user=user, history=_ids(history), k=k, filters=wanted)
+    if json:
+        print(found.model_dump_json(indent=2))
+        return
+    if found.unknown:
+        note(f"not known to this bundle: {', '.join(found.unknown)}")
+    if found.source == "popularity":
+        note("nothing is known of this user's taste: these are the most popular items")
+    show(tables.answer(found))
+
+
+def similar(item: Annotated[str, typer.Argument(help="An item's id.")], k: Many = 10, bundle: Bundle = None, json: Json = False) -> None:
+    """Find items like one."""
+    from components.recommend import Recommender
+    from flows import tables
+
+    found = Recommender.load(bundle or BUNDLE).similar(item, k)
+    if json:
+        print("[" + ",\n ".join(neighbour.model_dump_json() for neighbour in found) + "]")
+    else:
+        show(tables.neighbours(found))
+
+
+def explain(
+    item: Annotated[str, typer.Option("--item", "-i", help="An item's id.")],
+    user: User = None,
+    history: History = None,
+    bundle: Bundle = None,
+    json: Json = False,
+) -> None:
+    """Explain an item's score: reason, parts, attention, paths."""
+    from components.recommend import Recommender
+    from flows import tables
+
+    found = Recommender.load(bundle or BUNDLE).explain(user=user, history=_ids(history), item=item)
+    if json:
+        print(found.model_dump_json(indent=2))
+        return
+    note(f"{found.item.title} ({found.item.item_id}), rank {found.item.rank}, score {found.item.score:.4f}")
+    note(found.item.reason)
+    for table in tables.evidence(found):
+        show(table)
+
+
+def chat(
+    user: User = None,
+    language: Annotated[str | None, typer.Option(help="en or zh; the conversation follows you when it is not given.")] = None,
+    bundle: Bundle = None,
+) -> None:
+    """Talk about what you would like, in your own words."""
+    from flows import chat
+
+    chat.converse(bundle or BUNDLE, user, language)
+
+
+def _ids(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
