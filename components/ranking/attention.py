@@ -31,7 +31,8 @@ class AttentionHead(nn.Module):
     u_i's part stay 1, so that the log-odds start at u·v, the score of the retrieval, and add to it.
 
     Args:
-        spread: float32 (knowledge,), deviation of each feature in z; z is divided by it.
+        spread: float32 (knowledge,), deviation of each feature in z. z is divided by it and its long tail drawn in by asinh: a
+            feature that is rare where its deviation was taken may be thousands of deviations large elsewhere.
     """
 
     spread: Tensor
@@ -58,7 +59,7 @@ class AttentionHead(nn.Module):
         Returns:
             log-odds (users, c), and α (users, c, 1 + n), the mean of the heads: first the standing taste, then the history.
         """
-        (tokens, there), (items, queries), z = seen, asked, z / self.spread
+        (tokens, there), (items, queries), z = seen, asked, torch.asinh(z / self.spread)
         user = tokens[:, -1] * there[:, -1:]
         known = torch.cat([self.taste(user)[:, None], tokens], 1)
         query, key, value = (self._split(x) for x in (queries + z @ self.doubt, self.key(known), self.value(known)))
@@ -240,10 +241,10 @@ def _known(reasoner: Reasoner | None, past: Tensor, candidates: Tensor) -> Tenso
 
 
 def _spread(world: World, users: int = 256, candidates: int = 64) -> Tensor:
-    """Deviation of each feature of z over some users and evenly spaced items, 1 where all are equal: (knowledge,)."""
+    """Deviation of each feature of z over some users and evenly spaced items, 1 where they differ by rounding alone: (knowledge,)."""
     if world.reasoner is None:
         return torch.ones(0)
     some, items = spaced(len(world.histories), users), spaced(world.items, candidates)
     z = world.reasoner.pairs(world.histories.pick(some), np.tile(items, (len(some), 1)))
     deviation = torch.from_numpy(z).float().std((0, 1), correction=0)
-    return torch.where(deviation > 0, deviation, 1.0)
+    return torch.where(deviation > 1e-6 * deviation.max(), deviation, 1.0)

@@ -145,6 +145,29 @@ def test_the_head_weighs_what_the_graph_knows():
     assert (again.rate(asked, everything(asked), z)[0] == with_z).all()
 
 
+def test_a_feature_far_beyond_its_deviation_does_not_drown_the_others():
+    torch.manual_seed(0)
+    head = AttentionHead(8, 2, torch.tensor([1e-5, 1.0]))
+    head.fact.data[:] = 1.0
+    seen = torch.randn(1, 4, 8), torch.ones(1, 4, dtype=torch.bool)
+    items = torch.randn(1, 2, 8)
+    rare, usual, none = (head(seen, (items, items), torch.tensor([[z, [0.0, 0.0]]]))[0][0, 0] for z in ([0.5, 0.0], [0.0, 1.0], [0.0, 0.0]))
+    assert rare - none < 20 * (usual - none)
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A reasoner whose first feature differs by rounding alone."""
+
+    def pairs(self, histories, candidates):
+        return np.stack([1e-20 * candidates, 1.0 * (candidates % 2)], 2).astype(np.float32)
+
+
+def test_what_differs_by_rounding_alone_stays_small(ring):
+    scorer = ranker(1).fit(replace(ring, reasoner=Rounded()), 1)[0]
+    assert scorer.head.spread[0] == 1.0
+
+
 ODD = {
     "one user": world([[1, 2, 3]]),
     "one item": world([[0, 0, 0]], items=1),
