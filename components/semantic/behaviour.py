@@ -13,6 +13,7 @@ from components.data.histories import Histories, Ints, spaced
 from components.errors import ConfigError, DataError
 from components.schema import node
 from components.semantic.bert import MASK, PAD, BehaviourBERT, Shape, join
+from components.semantic.contrast import info_nce
 from components.training import Plan, fit
 
 TEMPERATURE = 0.1  # of the cosine between the views of an item
@@ -28,10 +29,11 @@ class Behaviour:
     the others (MLM); two segments A and B, B half the time of another user, with a share `mask` masked (NSP and MLM); or
     the history without its last item, whose u is matched with the v of that item against the latest items of the
     batch's users (InfoNCE on uᵀv / √d, corrected for how often each item is drawn: uᵀv / √d is log p(j | i) up to a
-    constant). The v and the texts of those items are aligned too (InfoNCE both ways between an item's views).
-    Loss: mlm · MLM + nsp · NSP + match · InfoNCE(u, v) + view · InfoNCE(v, text).
+    constant). The v of those items are aligned with their texts, images and videos too (InfoNCE both ways, summed).
+    Loss: mlm · MLM + nsp · NSP + match · InfoNCE(u, v) + view · InfoNCE(v, content).
 
-    `user_dropout` users are replaced by [UNK], so that strangers can be encoded. MLM is a softmax over all items up to
+    `user_dropout` users are replaced by [UNK], so that strangers can be encoded; `modality_dropout` items are left with one
+    modality. MLM is a softmax over all items up to
     `full`, beyond that over the target and `negatives` drawn evenly. `probe` users measure each epoch.
     """
 
@@ -40,6 +42,7 @@ class Behaviour:
     heads: PositiveInt = 2
     length: PositiveInt = 50
     dropout: float = Field(0.1, ge=0, lt=1)
+    modality_dropout: float = Field(0.3, ge=0, le=1)
     mask: float = Field(0.2, ge=0, lt=1)
     user_dropout: float = Field(0.5, ge=0, le=1)
     mlm: NonNegativeFloat = 1.0
@@ -51,18 +54,28 @@ class Behaviour:
     probe: PositiveInt = 1000
     plan: Plan
 
-    def module(self, content: Tensor, train: Histories) -> BehaviourBERT:
+    def module(self, content: Tensor, train: Histories, widths: tuple[int, ...] = ()) -> BehaviourBERT:
         """Build an untrained module; raises ConfigError when `heads` does not divide `width`."""
         if self.width % self.heads:
             raise ConfigError(f"behaviour.heads: {self.heads} does not divide behaviour.width, {self.width}")
         seen = np.bincount(train.items, minlength=len(content)) > 0
-        shape = Shape(self.width, self.layers, self.heads, self.length, self.dropout, len(content), len(train), content.shape[1])
+        wide = widths or (content.shape[1],)
+        shape = Shape(self.width, self.layers, self.heads, self.length, self.dropout, len(content), len(train), wide, self.modality_dropout)
         return BehaviourBERT(shape, content, torch.from_numpy(seen), torch.from_numpy(train.lengths > 0))
 
     def pretrain(
-        self, content: Tensor, train: Histories, valid: Histories, seed: int, checkpoint: Path | None = None
+        self,
+        content: Tensor,
+        train: Histories,
+        valid: Histories,
+        seed: int,
+        checkpoint: Path | None = None,
+        widths: tuple[int, ...] = (),
     ) -> tuple[BehaviourBERT, list[dict[str, float]]]:
         """Train on the histories of `train`; stop early on NDCG@10 of the users' first event in `valid`, if there is any.
+
+        Args:
+            content: float32 (items, d), the items' content; widths: of the modalities side by side in it, one by default.
 
         Returns:
             the module, ready to encode, and its learning curve.
@@ -74,7 +87,7 @@ class Behaviour:
         if not len(users):
             raise DataError("pretrain: the training split has no event; look at the split and at validation.json")
         torch.manual_seed(seed)
-        module = self.module(content, train)
+        module = self.module(content, train, widths)
         counts = torch.from_numpy(np.bincount(train.items, minlength=len(content))).float()
         objective = Objective(self, module, torch.from_numpy(train.padded(self.length, PAD)[users]), torch.from_numpy(users), counts)
         probe = Probe.draw(train, valid, self.length, self.probe)
@@ -157,11 +170,10 @@ class Objective:
         return self.settings.match * match + self.settings.view * self._views(behaviour, self.module.content[found])
 
     def _views(self, behaviour: Tensor, content: Tensor) -> Tensor:
-        told = content.any(1)
-        left, right = (functional.normalize(x, dim=1) for x in (behaviour[told], self.module.view(content[told])))
-        logits = left @ right.T / TEMPERATURE
-        own = torch.arange(len(logits))
-        return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2 if len(own) else logits.sum()
+        blocks = content.split(self.module.shape.content, dim=1)
+        told = [block.any(1) for block in blocks]
+        pairs = zip(self.module.views, blocks, told, strict=True)
+        return torch.stack([info_nce(behaviour[there], view(block[there]), TEMPERATURE) for view, block, there in pairs]).sum()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A BERT over user and item tokens: u_i and v_j from behaviour and content."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertConfig, BertModel
+
+from components.semantic.fusion import Fusion
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 PAD, SEP, MASK = -1, -2, -3  # in place of an item's index
@@ -26,18 +28,20 @@ class Shape:
     dropout: float
     items: int
     users: int
-    content: int
+    content: tuple[int, ...]
+    drop: float
 
 
 class BehaviourBERT(nn.Module):
     """u_i = BERT([CLS] ⊕ user_i ⊕ history_i ⊕ [SEP]) and v_j = BERT([CLS] ⊕ item_j ⊕ [SEP]), each the output at [CLS].
 
-    An item's token is x_j = LayerNorm(P e_j + r_j): e_j its content vector, r_j a learned residual that is zero for items
-    unseen in training. Users unseen in training share the token [UNK]. Positions count from the end of the sequence, so
-    that neither padding nor dropped old events move the recent ones. BERT4Rec (Sun et al., 2019), with content.
+    An item's token is x_j = LayerNorm(sum_m g_jm · P_m e_j^m + r_j): the e_j^m side by side are its content vector, r_j is a
+    learned residual that is zero for items unseen in training. Users unseen in training share the token [UNK]. Positions
+    count from the end of the sequence, so that neither padding nor dropped old events move the recent ones. BERT4Rec (Sun
+    et al., 2019), with content.
 
     Args:
-        content: float32 (items, text width); a zero row where an item has no text.
+        content: float32 (items, sum of `shape.content`, the modalities' widths); zeros where an item lacks a modality.
         items, users: bool, whether the item (user) occurs in training.
     """
 
@@ -52,7 +56,7 @@ class BehaviourBERT(nn.Module):
         self.register_buffer("content", content, persistent=False)
         self.register_buffer("seen", items)
         self.register_buffer("known", users)
-        self.project = nn.Linear(shape.content, width)
+        self.fusion = Fusion(shape.content, width, shape.drop)
         self.residual = nn.Parameter(torch.randn(shape.items, width) * 0.02)
         self.bias = nn.Parameter(torch.zeros(shape.items))
         self.norm = nn.LayerNorm(width)
@@ -62,7 +66,7 @@ class BehaviourBERT(nn.Module):
         for table in (self.bert.embeddings.position_embeddings, self.bert.embeddings.token_type_embeddings):
             nn.init.normal_(table.weight, std=SPREAD)
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
-        self.view = nn.Linear(shape.content, width)
+        self.views = nn.ModuleList([nn.Linear(wide, width) for wide in shape.content])
         self.verdict = nn.Linear(2 * width, 1)
 
     def encode_users(self, history: Tensor, users: Tensor | None = None) -> Tensor:
@@ -113,7 +117,7 @@ class BehaviourBERT(nn.Module):
             if items is None
             else (self.content[items], functional.embedding(items, self.residual), self.seen[items])
         )
-        return self.norm(self.project(content) + residual * seen[:, None])
+        return self.norm(self.fusion(content) + residual * seen[:, None])
 
     def predict(self, states: Tensor, items: Tensor | None = None) -> Tensor:
         """Log-odds of items (all when not given) at masked places with these states: (n, d) to (n, items)."""
@@ -167,7 +171,7 @@ class BehaviourBERT(nn.Module):
 
 def restore(tensors: Arrays, about: dict[str, Any], content: np.ndarray[Any, Any]) -> BehaviourBERT:
     """Rebuild a module from `tensors()`, `about()` and the items' content vectors, ready to encode."""
-    shape = Shape(**about)
+    shape = replace(Shape(**about), content=tuple(about["content"]))
     items, users = torch.from_numpy(tensors["seen"]), torch.from_numpy(tensors["known"])
     module = BehaviourBERT(shape, torch.from_numpy(content), items, users)
     module.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})

@@ -74,7 +74,7 @@ def test_matches_history_with_what_follows(world, trained):
 def test_unseen_items_have_no_residual_and_unseen_users_no_token(trained):
     with torch.no_grad():
         before = trained.embed(), trained.encode_users(torch.tensor([[1, 2]]), torch.tensor([USERS]))
-        bare = trained.norm(trained.project(trained.content))
+        bare = trained.norm(trained.fusion(trained.content))
         stranger = trained.encode_users(torch.tensor([[1, 2]]))
     assert torch.equal(before[0][9:], bare[9:])
     assert not torch.allclose(before[0][:9], bare[:9])
