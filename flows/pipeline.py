@@ -19,8 +19,8 @@ from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
 from components.errors import ZhijianError
+from flows import feedback, report, stages
 from flows import promote as promotion
-from flows import report, stages
 from flows.alert import alert as tell_people
 from flows.alert import ended
 from flows.monitor import EVENT, monitor
@@ -50,10 +50,10 @@ class Outcome:
 
 @task
 def stage(name: str, limit: float) -> State[Any]:
-    """Reproduce one stage; its lines go to the run's log and to stderr as they come."""
+    """Reproduce one stage, or take in the feedback; its lines go to the run's log and to stderr as they come."""
     tell = _teller(name)
     try:
-        done = stages.reproduce(name, limit, tell)
+        done = feedback.export(limit, tell) if name == feedback.NAME else stages.reproduce(name, limit, tell)
     except StageError as error:
         return Failed(name="Busy" if isinstance(error, BusyError) else "StageFailed", message=str(error))
     return Completed(name=done, message="unchanged" if done == "Cached" else None, data=done)
@@ -61,7 +61,7 @@ def stage(name: str, limit: float) -> State[Any]:
 
 @flow(name="pipeline", on_failure=[ended], on_crashed=[ended], on_cancellation=[ended])
 def pipeline(limit: float = LIMIT, promote: bool = False, alert: str | None = None) -> Outcome | State[Any]:
-    """Reproduce what changed, stage by stage, and leave metrics, verdict and stages as artifacts of the run.
+    """Take in the feedback, reproduce what changed, stage by stage, and leave metrics, verdict and stages as artifacts of the run.
 
     Args:
         limit: seconds that each stage may take before it is ended with everything it started.
@@ -105,7 +105,7 @@ def _stages(limit: float) -> tuple[dict[str, str], State[Any] | None]:
     stages.prepare(limit, _teller(stages.FIRST))
     done: dict[str, str] = {}
     failure = _run(stages.FIRST, limit, done) if stages.FIRST in stages.declared() else None
-    waiting = [] if failure else [name for name in stages.order() if name not in done]
+    waiting = [] if failure else [*feedback.wanted(), *(name for name in stages.order() if name not in done)]
     progress = cast("UUID", create_progress_artifact(progress=0.0, key="progress", description="stages done"))
     while waiting and failure is None:
         failure = _run(waiting.pop(0), limit, done)

@@ -35,6 +35,7 @@ PASSING = (  # marks of what may be otherwise in a minute
     "Too Many Requests",
     "Service Unavailable",
     "database is locked",
+    "the feedback store can't be used",
 )
 TRIES = 3  # of a stage that failed by what may pass
 CHATTER = (
@@ -107,7 +108,13 @@ def declared() -> dict[str, dict[str, object]]:
 
 
 def reproduce(name: str, limit: float, tell: Tell, busy: float = BUSY, pause: float = 5.0) -> str:
-    """Run `dvc repro --single-item` for one stage and return Ran or Cached.
+    """Run `dvc repro --single-item` for one stage, as `patiently` does, and return Ran or Cached."""
+    lines = patiently(name, [sys.executable, "-m", "dvc", "repro", "--single-item", name], limit, tell, busy, pause)
+    return "Cached" if any(mark in line for line in lines for mark in UNCHANGED) else "Ran"
+
+
+def patiently(name: str, command: list[str], limit: float, tell: Tell, busy: float = BUSY, pause: float = 5.0) -> deque[str]:
+    """Run a command, again where what failed may pass, and return the last lines that it wrote.
 
     Args:
         limit: seconds until the stage is ended, with everything it started.
@@ -119,7 +126,6 @@ def reproduce(name: str, limit: float, tell: Tell, busy: float = BUSY, pause: fl
         StageError: the stage failed or ran past its limit.
         BusyError: another DVC process did not let go in time.
     """
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", name]
 
     def enough(state: RetryCallState) -> bool:
         waiting = isinstance(_failure(state), BusyError)
@@ -134,8 +140,7 @@ def reproduce(name: str, limit: float, tell: Tell, busy: float = BUSY, pause: fl
     again = retry_if_exception_type((BusyError, PassingError))
     for attempt in Retrying(retry=again, stop=enough, wait=wait, before_sleep=say, reraise=True):
         with attempt:
-            lines = _run(name, command, limit, tell)
-            return "Cached" if any(mark in line for line in lines for mark in UNCHANGED) else "Ran"
+            return _run(name, command, limit, tell)
     raise AssertionError("unreachable: the last attempt raises")
 
 

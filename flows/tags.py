@@ -12,7 +12,7 @@ from components.errors import ZhijianError
 NAME = "zhijian"
 STAGE = "champion"
 AUTHOR, MAIL = "zhijian", "zhijian@localhost"  # where git knows no name of the user
-INPUTS = ("conf", "components", "serving", "flows", "params.yaml", "dvc.yaml", "dvc.lock")  # of a run, new files included
+INPUTS = ("data/feedback", "conf", "components", "serving", "flows", "params.yaml", "dvc.yaml", "dvc.lock")  # of a run, new files included
 
 
 class GitError(ZhijianError):

@@ -1,7 +1,7 @@
 """What the event log tells the next training: interactions, exposures with what came of them, and whom to forget."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -55,9 +55,13 @@ def erased(store: Store) -> pl.DataFrame:
     return _table(store, query, {"user_id": pl.String, "at": pl.Int64}, "at")
 
 
-def export(store: Store, out: Path) -> dict[str, int]:
-    """Write `interactions`, `exposures` and `erased` as Parquet into a folder, which replaces what stood there; gives their rows."""
-    tables = {"interactions": interactions(store), "exposures": exposures(store), "erased": erased(store)}
+LEARNED = {"interactions": interactions, "erased": erased}  # what training reads
+TABLES = LEARNED | {"exposures": exposures}
+
+
+def export(store: Store, out: Path, names: Sequence[str] = tuple(LEARNED)) -> dict[str, int]:
+    """Write tables as Parquet into a folder, which replaces what stood there; gives their rows."""
+    tables = {name: TABLES[name](store) for name in names}
     with artifacts.folder(out) as aside:
         for name, table in tables.items():
             artifacts.write_table(aside / f"{name}.parquet", table)
@@ -70,11 +74,17 @@ def _table(store: Store, query: sa.Select[tuple[object, ...]], schema: Mapping[s
 
 
 def main() -> None:
-    """`python -m serving.learning OUT`: export from the store that the service would use."""
+    """`python -m serving.learning OUT [TABLE …]`: export from the service's store; what training reads where no table is named."""
+    out, *names = sys.argv[1:]
+    if unknown := set(names) - set(TABLES):
+        raise SystemExit(f"learning: no table {', '.join(sorted(unknown))}; there are: {', '.join(TABLES)}")
     try:
         store = Store.open(Options.read().feedback)
+        if store.file and not store.file.exists():
+            sys.stdout.write("no event log was begun, so there is nothing to export\n")
+            return
         store.prepare()
-        counts = export(store, Path(sys.argv[1]))
+        counts = export(store, Path(out), names or tuple(LEARNED))
     except ZhijianError as error:
         raise SystemExit(f"learning: {error}") from None
     sys.stdout.write(", ".join(f"{count} {name}" for name, count in counts.items()) + "\n")

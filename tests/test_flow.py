@@ -1,4 +1,4 @@
-"""The whole pipeline on a made-up world: by the command line, again, by DVC alone, and killed on the way."""
+"""The whole pipeline on a made-up world: by the command line, again, by DVC alone, with feedback, and from a tag, killed on the way."""
 
 import json
 import os
@@ -12,12 +12,16 @@ import polars as pl
 import pytest
 import yaml
 
+from components import artifacts
 from components.configure import STAGES
 from components.recommend import Recommender
+from serving.store import Row, Store
 from tests import world
 
 BIN = Path(sys.executable).parent
 SETTINGS = [*world.SMALL, "dataset.root=raw", "dataset.time=s"]
+SECOND = 10**6
+LATER = 1_700_000_000 * SECOND
 
 
 def environment() -> dict[str, str]:
@@ -37,6 +41,13 @@ def checkout(folder: Path) -> Path:
         ended = run(project, *command)
         assert ended.returncode == 0, ended.stderr
     return project
+
+
+def clone(project: Path, tag: str, target: Path) -> Path:
+    for command in (["git", "clone", "-q", str(project), str(target)], ["git", "-C", str(target), "checkout", "-q", tag]):
+        ended = run(project, *command)
+        assert ended.returncode == 0, ended.stderr
+    return target
 
 
 def hashes(project: Path) -> dict[str, list[tuple[str, str]]]:
@@ -105,6 +116,63 @@ def test_a_comment_runs_only_configure_and_a_value_what_depends_on_it(retrained:
     assert (project / "artifacts" / "package" / "bento").exists()
 
 
+def done(user: str, items: list[str]) -> list[Row]:
+    return [Row(user, f"{user}{n}", item, "like", LATER + n * SECOND, 1) for n, item in enumerate(items)]
+
+
+def promoted(project: Path, *settings: str) -> Recommender:
+    """Retrain and promote, and load the champion."""
+    ended = run(project, "zhijian", "retrain", "--promote", *settings)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    pointer = artifacts.read_json(project / "champions" / "champion.json")
+    return Recommender.load(project / "champions" / pointer["folder"])
+
+
+@pytest.fixture(scope="module")
+def looped(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> tuple[Path, Recommender, Recommender]:
+    """The project with two champions, before and after what came by feedback; all was pushed to a folder beside it."""
+    project, _ = retrained
+    for command in (["dvc", "remote", "add", "-d", "store", str(project.parent / "store")], ["git", "commit", "-qam", "a remote"]):
+        assert run(project, *command).returncode == 0
+    first = promoted(project, *SETTINGS, "gate=floor", "promotion=volume")
+    log = Store.open(f"sqlite:///{project}/.state/feedback.sqlite")
+    log.prepare()
+    log.add([*done("new", first.items[:9:3]), *done("u001", ["no such item", *first.items[:60:7]])])
+    log.erase("u000", LATER)
+    log.close()
+    second = promoted(project)
+    pushed = run(project, "dvc", "push")
+    assert pushed.returncode == 0, pushed.stderr
+    return project, first, second
+
+
+def test_the_next_champion_knows_what_came_by_feedback(looped: tuple[Path, Recommender, Recommender]) -> None:
+    project, first, second = looped
+    assert first.bundle != second.bundle
+    assert "new" not in first.users
+    new = second.histories.items[second.histories.users == second.users["new"]]
+    assert [second.items[item] for item in new] == first.items[:9:3][: len(new)]
+    assert second.recommend("new", k=3).source == "hybrid"
+    validation = artifacts.read_json(project / "artifacts" / "validate" / "validation.json")["interactions"]
+    assert validation["quarantined"] == 1, "an item that there is not"
+
+
+def test_an_erased_user_is_gone_from_the_next_champion(looped: tuple[Path, Recommender, Recommender]) -> None:
+    project, first, second = looped
+    assert set(first.users) - set(second.users) == {"u000"}
+    said = [path for path in (project / "artifacts" / "bundle").rglob("*") if path.is_file() and b"u000" in path.read_bytes()]
+    assert said == []
+
+
+def test_what_was_pushed_is_pulled_and_nothing_runs(looped: tuple[Path, Recommender, Recommender], tmp_path: Path) -> None:
+    other = clone(looped[0], "zhijian@v0.0.2", tmp_path / "clone")
+    assert run(other, "dvc", "pull").returncode == 0
+    ended = run(other, "dvc", "repro")
+    assert ended.returncode == 0, ended.stderr
+    assert "Running stage" not in ended.stdout
+    assert artifacts.verify(other / "artifacts" / "bundle")["id"] == looped[2].bundle
+
+
 def kill_when(project: Path, there: str) -> None:
     """Start `dvc repro` and kill it and all its children, hard, as soon as a path that matches `there` exists."""
     process = subprocess.Popen(
@@ -120,20 +188,21 @@ def kill_when(project: Path, there: str) -> None:
     pytest.fail(f"ended before {there} was there")
 
 
-def test_killed_in_train_and_in_bundle_it_ends_in_the_same_bytes(
-    retrained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+def test_from_a_tag_and_killed_in_train_and_in_bundle_it_ends_in_the_same_bytes(
+    looped: tuple[Path, Recommender, Recommender], tmp_path: Path
 ) -> None:
-    undisturbed, _ = retrained
-    project = checkout(tmp_path / "killed")
-    world.override(project, *SETTINGS)
-    assert run(project, sys.executable, "-m", "components.configure").returncode == 0
+    project = clone(looped[0], "zhijian@v0.0.2", tmp_path / "killed")
+    promised = hashes(project)
+    assert set(promised) == {"configure", *STAGES}
+    assert run(project, "dvc", "pull", "data/feedback/tables").returncode == 0
     kill_when(project, ".state/checkpoints/train-*/attention")
     assert not (project / "artifacts" / "train").exists()
     kill_when(project, "artifacts/.bundle.*")
     assert not (project / "artifacts" / "bundle").exists()
     ended = run(project, "zhijian", "retrain")
     assert ended.returncode in {0, 3}, ended.stderr
-    assert hashes(project) == hashes(undisturbed)
+    assert hashes(project) == promised
+    assert artifacts.verify(project / "artifacts" / "bundle")["id"] == looped[2].bundle
     assert not list((project / "artifacts").glob(".*.[0-9]*"))
 
 

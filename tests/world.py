@@ -58,7 +58,8 @@ def checkout(target: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
     for name in ("components", "conf", "serving", "flows"):
         shutil.copytree(ROOT / name, target / name, ignore=ignore)
-    for name in ("pyproject.toml", "constraints.txt", "dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
+    (target / "data" / "feedback").mkdir(parents=True)
+    for name in ("data/feedback/.gitignore", "pyproject.toml", "constraints.txt", "dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
         shutil.copyfile(ROOT / name, target / name)
     return target
 

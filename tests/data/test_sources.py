@@ -237,13 +237,13 @@ def test_torn_gzip_and_parquet_are_named(folder: Path) -> None:
 def test_ingest_writes_nothing_when_a_file_is_bad(folder: Path, tmp_path: Path) -> None:
     (folder / "items.csv").write_text("id\na\n")
     with pytest.raises(DataError, match="no column 'item_id'"):
-        ingest.main(source=Tables(root=folder), out=tmp_path / "out")
+        ingest.main(source=Tables(root=folder), feedback=None, share=1, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_ingest_counts_every_row(folder: Path, tmp_path: Path) -> None:
     (folder / "interactions.csv").write_text(GOOD + "u3,a,soon,view,1\n")
-    ingest.main(source=Tables(root=folder), out=tmp_path / "out")
+    ingest.main(source=Tables(root=folder), feedback=None, share=1, out=tmp_path / "out")
     about = artifacts.read_json(tmp_path / "out" / "ingest.json")["tables"]["interactions"]
     kept, rejected = (len(artifacts.read_table(tmp_path / "out" / f"{name}.parquet")) for name in ("interactions", "rejects"))
     assert about == {"rows": 4, "files": ["interactions.csv"]}

@@ -123,16 +123,27 @@ def test_impressions_know_what_came_of_them(store):
 def test_what_is_exported_is_the_same_twice(store, tmp_path):
     store.add([replace(ROW, key=str(n), time=n % 3) for n in range(20)])
     store.erase("u9", 3)
-    assert export(store, tmp_path / "a") == export(store, tmp_path / "b") == {"interactions": 20, "exposures": 0, "erased": 1}
-    for name in ("interactions", "exposures", "erased"):
+    assert export(store, tmp_path / "a") == export(store, tmp_path / "b") == {"interactions": 20, "erased": 1}
+    for name in ("interactions", "erased"):
         assert (tmp_path / "a" / f"{name}.parquet").read_bytes() == (tmp_path / "b" / f"{name}.parquet").read_bytes()
 
 
 def test_the_command_exports_from_the_configured_store(store, url, tmp_path):
     store.add([ROW])
+    told = {(): "1 interactions, 0 erased\n", ("exposures",): "0 exposures\n"}
+    for names, said in told.items():
+        command = [sys.executable, "-m", "serving.learning", str(tmp_path / "out"), *names]
+        ended = subprocess.run(command, cwd=ROOT, env={"PATH": "", "ZHIJIAN_FEEDBACK": url}, capture_output=True, text=True, check=False)
+        assert ended.stdout == said, ended.stderr
+        assert {path.stem for path in (tmp_path / "out").iterdir()} == set(names or ("interactions", "erased"))
+
+
+def test_where_no_log_was_begun_nothing_is_exported_or_made(tmp_path):
     command = [sys.executable, "-m", "serving.learning", str(tmp_path / "out")]
-    ended = subprocess.run(command, cwd=ROOT, env={"PATH": "", "ZHIJIAN_FEEDBACK": url}, capture_output=True, text=True, check=False)
-    assert ended.stdout == "1 interactions, 0 exposures, 0 erased\n", ended.stderr
+    where = {"PATH": "", "ZHIJIAN_FEEDBACK": f"sqlite:///{tmp_path}/log.sqlite"}
+    ended = subprocess.run(command, cwd=ROOT, env=where, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "no event log was begun, so there is nothing to export\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_migrations_make_what_the_code_expects_and_may_run_at_once(url):
