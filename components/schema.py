@@ -1,5 +1,6 @@
 """Tables, messages and configuration nodes that cross a border."""
 
+from datetime import datetime
 from typing import Any, TypeVar, dataclass_transform
 
 import polars as pl
@@ -122,12 +123,23 @@ class Answer(Message):
 
 
 class Neighbour(Message):
-    """An item like the one asked for, and the cosine of their vectors."""
+    """An item that is like what was asked for, and how like: 1 at most."""
 
     rank: int
     item_id: str
     title: str
     score: float
+
+
+class Item(Message):
+    """What the catalogue says of an item, as plain text."""
+
+    item_id: str
+    title: str
+    text: str | None
+    categories: list[str]
+    attributes: dict[str, list[str]]
+    created_at: datetime | None
 
 
 class Explanation(Message):

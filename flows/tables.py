@@ -87,8 +87,8 @@ def answer(found: Answer) -> Table:
 
 
 def neighbours(found: list[Neighbour]) -> Table:
-    """Lay out items like one asked for."""
-    return grid(["#", "item", "title", "cosine"], ([str(i.rank), escape(i.item_id), escape(i.title), f"{i.score:.4f}"] for i in found))
+    """Lay out items that were asked for."""
+    return grid(["#", "item", "title", "score"], ([str(i.rank), escape(i.item_id), escape(i.title), f"{i.score:.4f}"] for i in found))
 
 
 def evidence(found: Explanation) -> Iterable[Table]:
@@ -108,7 +108,7 @@ def grid(columns: list[str], rows: Iterable[list[str]]) -> Table:
     """Make a plain table; long cells fold instead of being cut."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name in {"#", "state", "verdict", "score", "cosine", "stage"})
+        table.add_column(name, overflow="fold", no_wrap=name in {"#", "state", "verdict", "score", "stage"})
     for row in rows:
         table.add_row(*row)
     return table

@@ -189,6 +189,8 @@ def _warm(recommender: "Recommender") -> None:
     recommender.recommend(history=[], k=1)
     recommender.recommend(history=recommender.items[:1], k=1)
     recommender.similar(recommender.items[0], 1)
+    if recommender.encoder:
+        recommender.search("hello", 1)
     recommender.explain(recommender.items[0], history=recommender.items[-1:])
 
 

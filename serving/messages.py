@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict,
 from components.dialogue.reply import Asked, Chip
 from components.generation.messages import Text
 from components.generation.wording import LanguageCode, Length, Tone
-from components.schema import Explanation, Filters, Message, Neighbour, Recommendation
+from components.schema import Explanation, Filters, Item, Message, Neighbour, Recommendation
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Values = Annotated[list[Id], Field(max_length=1000)]
@@ -73,6 +73,38 @@ class SimilarRequest(Message):
 
     item_id: Id
     k: Count = 10
+
+
+class SearchRequest(Message):
+    """Asks for items in words: a title, or what is wanted."""
+
+    model_config = STRICT
+
+    query: Annotated[str, Field(min_length=1, max_length=1000)]
+    k: Count = 10
+    filters: Bounds | None = None
+
+
+class Found(Message):
+    """What the words name or describe, best first; the score is 1 for a title that is exactly the query."""
+
+    bundle: str
+    query: str
+    items: list[Neighbour]
+
+
+class ItemRequest(Message):
+    """Asks for one item."""
+
+    model_config = STRICT
+
+    item_id: Id
+
+
+class Shown(Item):
+    """What the catalogue says of an item."""
+
+    bundle: str
 
 
 class ExplainRequest(Message):

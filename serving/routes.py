@@ -18,8 +18,12 @@ from serving.messages import (
     Explained,
     ExplainRequest,
     FeedbackRequest,
+    Found,
+    ItemRequest,
     Models,
     RecommendRequest,
+    SearchRequest,
+    Shown,
     Similar,
     SimilarRequest,
     Stored,
@@ -55,6 +59,10 @@ _LIKE = {"user_id": "u00042", "item_id": "i001", "event": "like", "key": "7c1e",
 ROUTES: dict[str, Route] = {
     "/recommend": Route("read", RecommendRequest, Answer, "Recommend items to a user, or to whoever has a history", {"user_id": "u00042"}),
     "/similar": Route("read", SimilarRequest, Similar, "Find the items most like one", {"item_id": "i001", "k": 5}),
+    "/search": Route(
+        "read", SearchRequest, Found, "Find items in words: a title, or what is wanted", {"query": "space adventure for children", "k": 5}
+    ),
+    "/items/show": Route("read", ItemRequest, Shown, "Give what the catalogue says of an item", {"item_id": "i001"}),
     "/explain": Route(
         "read", ExplainRequest, Explained, "Say why an item gets its score", {"item_id": "i001", "history": ["i002", "i003"]}
     ),

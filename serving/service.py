@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from components.errors import RequestError, ZhijianError
+from components.errors import BundleError, RequestError, ZhijianError
 from components.schema import Answer
 from serving import logs, metrics, talk, traces
 from serving.feedback import Feedback
@@ -33,7 +33,11 @@ from serving.messages import (
     Explained,
     ExplainRequest,
     FeedbackRequest,
+    Found,
+    ItemRequest,
     RecommendRequest,
+    SearchRequest,
+    Shown,
     Similar,
     SimilarRequest,
     Stored,
@@ -67,7 +71,7 @@ def answering(call: Callable[[Any, Q], Awaitable[M]]) -> Callable[[Any, Q], Awai
                 return Response(said.model_dump_json(), media_type="application/json")
         except RequestError as error:
             return _refuse(error)
-        except StoreError as error:
+        except (StoreError, BundleError) as error:
             return problem(503, str(error))
 
     return answer
@@ -152,6 +156,22 @@ class Zhijian:
         """Find the items most like one."""
         known = self.watch.live.recommender
         return Similar(bundle=known.bundle, item_id=request.item_id, items=known.similar(request.item_id, request.k))
+
+    @bentoml.api(route="/search")
+    @answering
+    async def search(self, request: SearchRequest, /) -> Found:
+        """Find items in words."""
+        known = self.watch.live.recommender
+        with metrics.stage("search"):
+            items = known.search(request.query, request.k, request.filters)
+        return Found(bundle=known.bundle, query=request.query, items=items)
+
+    @bentoml.api(route="/items/show")
+    @answering
+    async def show(self, request: ItemRequest, /) -> Shown:
+        """Give what the catalogue says of an item."""
+        known = self.watch.live.recommender
+        return Shown(bundle=known.bundle, **vars(known.show(request.item_id)))
 
     @bentoml.api(route="/explain")
     @answering

@@ -1,9 +1,6 @@
 """The query model: q_t of a conversation, what its attention finds in each item, and how well each item answers it."""
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +17,11 @@ from components.dialogue.facets import Facets, Sparse
 from components.errors import BundleError
 from components.ranking.parts import Arrays, Floats
 from components.schema import node
-from components.semantic.text import TextEncoder, clean, load, locate
+from components.semantic.text import TextEncoder, clean, phrase
 from components.training import Plan
 
 PRIOR = ("known", "unknown", "fresh", "recent", "undated")
 FLAT = 0.25  # a ranker whose calibration is flatter than this is trusted as if it were this steep
-KEPT = 1024  # utterances whose vectors are remembered
 LETTERS = 2000
 
 
@@ -168,7 +164,8 @@ class Query:
 
     def vector(self, utterance: str) -> Floats:
         """Encode one utterance, float32 (w,), from memory if it was heard lately; an empty one is 0."""
-        return self._encode(clean(utterance, LETTERS))
+        text = clean(utterance, LETTERS)
+        return phrase(self.model.encoder, text) if text else np.zeros(self.content.shape[1], dtype=np.float32)
 
     def beta(self, memory: Memory) -> Floats:
         """β_{j|q}, float32 (2 · relations + 2, n, items)."""
@@ -200,17 +197,6 @@ class Query:
         """Cosine of each item's content with what is liked, less what is not."""
         taste = (_shares(memory.liked) - _shares(memory.disliked)) @ self.content
         return _unit(taste) @ self.content.T
-
-    @cached_property
-    def _encode(self) -> Callable[[str], Floats]:
-        encoder = replace(self.model.encoder, batch=1)  # a batch's padding would cost as much as the words
-        model = functools.cache(lambda: load(encoder, locate(encoder.model)))
-
-        @functools.lru_cache(KEPT)
-        def encode(text: str) -> Floats:
-            return model().encode([encoder.prefix + text])[0] if text else np.zeros(self.content.shape[1], dtype=np.float32)
-
-        return encode
 
 
 def heard(text: Floats, centre: Floats) -> Floats:

@@ -9,9 +9,12 @@ import polars as pl
 
 from components.data.histories import Ints
 from components.errors import RequestError
-from components.schema import Filters
+from components.knowledge.names import spelled
+from components.schema import Filters, Item
+from components.semantic.text import clean
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
+LETTERS = 10_000  # of a text that are shown
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,28 @@ class Catalogue:
         found = [self.index[item] for item in ids if item in self.index]
         return np.array(found, dtype=np.int64), [item for item in ids if item not in self.index]
 
+    def place(self, item: str) -> int:
+        """An item's index; raises RequestError where there is no such item."""
+        if item not in self.index:
+            raise RequestError("item_id", f"no item {item!r} in the catalogue")
+        return self.index[item]
+
+    def show(self, item: str) -> Item:
+        """Give an item's row as plain text; raises RequestError where there is no such item."""
+        row = self.table.row(self.place(item), named=True)
+        attributes: dict[str, list[str]] = {}
+        for pair in row["attributes"] or []:
+            if pair["name"] and pair["value"]:
+                attributes.setdefault(plain(pair["name"]), []).append(plain(pair["value"]))
+        return Item(
+            item_id=item,
+            title=plain(row["title"] or "") or item,
+            text=plain(row["text"] or "") or None,
+            categories=[plain(category) for category in row["categories"] or [] if category],
+            attributes=attributes,
+            created_at=row["created_at"],
+        )
+
     def allowed(self, filters: Filters, where: str = "filters.include") -> Mask:
         """Which items meet the filters: bool (items,); raises RequestError for an attribute or item that there is not.
 
@@ -80,3 +105,8 @@ class Catalogue:
         mask = np.zeros(len(self.ids), dtype=bool)
         mask[self.having(field, name).filter(pl.col("value").is_in(values))["item"].to_numpy()] = True
         return mask
+
+
+def plain(text: str, letters: int = LETTERS) -> str:
+    """Make a text from outside one line of valid Unicode without tags, invisible or control characters, cut to `letters`."""
+    return pl.select(spelled(pl.lit(clean(text, letters)))).item()

@@ -19,11 +19,13 @@ from components.ranking.parts import Floats, World
 from components.ranking.terms import rounded
 from components.recommend.catalogue import Catalogue
 from components.recommend.explain import Evidence, named
+from components.recommend.find import Finder, encoder
 from components.recommend.policy import Lists, Policy, Reranking, joined
 from components.recommend.retrieval import Faiss, directions, restore, top
 from components.recommend.session import Session
 from components.recommend.wish import Question, Wish
-from components.schema import Answer, Edge, Explanation, Filters, Neighbour
+from components.schema import Answer, Edge, Explanation, Filters, Item, Neighbour
+from components.semantic.text import TextEncoder
 
 MOST = 100  # recommendations per request
 SPARE = 16  # more neighbours than asked for, so that what rounding makes equal goes by index
@@ -47,6 +49,7 @@ class Recommender:
         edges: the graph's edges as people read them; an edge's id is its place.
         reranking: rules and diversity.
         index: finds items by the cosine of their vectors; a small catalogue needs none.
+        encoder: what encoded the catalogue's texts, and encodes what is searched for; None where the bundle names none.
         clock: tells which rules are in force; an evaluation gives a fixed time, so that it can be repeated.
     """
 
@@ -61,6 +64,7 @@ class Recommender:
     content: Floats
     reranking: Reranking
     index: Faiss | None = None
+    encoder: TextEncoder | None = None
     clock: Callable[[], datetime] = _now
     block: int = 256
 
@@ -90,6 +94,7 @@ class Recommender:
             content=vectors["content"],
             reranking=_policy(folder).settle(catalogue, vectors["content"]),
             index=_index(folder, vectors["vectors"]),
+            encoder=encoder(folder),
         )
 
     def under(self, policy: Policy) -> "Recommender":
@@ -124,8 +129,7 @@ class Recommender:
             RequestError: k is not within 1 to 100, both or neither of user and history are given, a filter is wrong, or `at`
                 has no time zone.
         """
-        if not 1 <= k <= MOST:
-            raise RequestError("k", f"must be from 1 to {MOST}, got {k}")
+        _check(k)
         asked, unknown = self._asked(user, history, at, session)
         items, terms, lists = self._listed(self._question(asked, filters, wish, session), k, self._in_force(at))
         there = items[0] >= 0
@@ -161,14 +165,28 @@ class Recommender:
 
     def similar(self, item: str, k: int = 10) -> list[Neighbour]:
         """Find the k items whose vectors have the highest cosine with this one's; raises RequestError for an unknown item."""
-        if not 1 <= k <= MOST:
-            raise RequestError("k", f"must be from 1 to {MOST}, got {k}")
-        place = self._place(item)
+        _check(k)
+        place = self.catalogue.place(item)
         near = self._near(place, k)
         cosines = np.round(self._directions[near] @ self._directions[place], 6)
         best = top(cosines[None], k)[0]
-        ids, titles = self.catalogue.ids, self.catalogue.titles
-        return [Neighbour(rank=n, item_id=ids[near[i]], title=titles[near[i]], score=float(cosines[i])) for n, i in enumerate(best, 1)]
+        return self._neighbours(near[best], cosines[best])
+
+    def search(self, query: str, k: int = 10, filters: Filters | None = None) -> list[Neighbour]:
+        """Find the k items that words name or describe, best first, as `Finder.rank` has it.
+
+        Raises:
+            RequestError: k is not within 1 to 100, a filter is wrong, or the query says nothing.
+            BundleError: the bundle names no text encoder.
+        """
+        _check(k)
+        order, scores = self._finder.rank(query)
+        found = order[self.catalogue.allowed(filters or Filters())[order]][:k]
+        return self._neighbours(found, scores[found])
+
+    def show(self, item: str) -> Item:
+        """Give what the catalogue says of an item; raises RequestError for an unknown one."""
+        return self.catalogue.show(item)
 
     def shortlist(
         self,
@@ -195,7 +213,7 @@ class Recommender:
         session: Session | None = None,
     ) -> Explanation:
         """Explain the score of any item for a user or a history; its rank is the hybrid's, among the open candidates and itself."""
-        place = self._place(item)
+        place = self.catalogue.place(item)
         asked, unknown = self._asked(user, history, at, session)
         question = self._question(asked, wish=wish)
         items, terms = self._ranked(question, self.reranking.policy.candidates, np.array([place]), closed=True)
@@ -221,10 +239,14 @@ class Recommender:
     def _evidence(self) -> Evidence:
         return Evidence(self.catalogue, self.scorer, self.edges)
 
-    def _place(self, item: str) -> int:
-        if item not in self.catalogue.index:
-            raise RequestError("item_id", f"no item {item!r} in the catalogue")
-        return self.catalogue.index[item]
+    @cached_property
+    def _finder(self) -> Finder:
+        return Finder(self.catalogue, self.reranking.unit, self.encoder)
+
+    def _neighbours(self, items: Ints, scores: Floats) -> list[Neighbour]:
+        ids, titles = self.catalogue.ids, self.catalogue.titles
+        found = enumerate(zip(items, scores, strict=True), 1)
+        return [Neighbour(rank=rank, item_id=ids[item], title=titles[item], score=float(score)) for rank, (item, score) in found]
 
     def _near(self, place: int, k: int) -> Ints:
         """Items other than this that may be among its k nearest, ascending."""
@@ -325,6 +347,11 @@ class Recommender:
     @cached_property
     def _names(self) -> np.ndarray[Any, Any]:
         return np.array(self.items, dtype=object)
+
+
+def _check(k: int) -> None:
+    if not 1 <= k <= MOST:
+        raise RequestError("k", f"must be from 1 to {MOST}, got {k}")
 
 
 def _policy(folder: Path) -> Policy:

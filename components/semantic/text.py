@@ -7,7 +7,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ STEP = 8  # padded lengths are multiples of this
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "*.model", "vocab.json")
 TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 LETTERS = 32  # letters read per token of `max_length`: bounds the work on an endless text
+KEPT = 1024  # phrases whose vectors are remembered
 
 
 @node
@@ -123,6 +124,18 @@ def load(settings: TextEncoder, folder: Path) -> Model:
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"text_encoder.model: {settings.model!r} can't be loaded from {folder}: {error}") from None
     return Model(settings, tokenizer, network.eval())
+
+
+@functools.lru_cache(2)
+def alone(encoder: TextEncoder) -> Model:
+    """Load an encoder of one text at a time, once for all who need it: a batch's padding would cost as much as the words."""
+    return load(replace(encoder, batch=1), locate(encoder.model))
+
+
+@functools.lru_cache(KEPT)
+def phrase(encoder: TextEncoder, text: str) -> Floats:
+    """Encode one text that somebody says, float32 (width,), from memory if it was said lately; not to be written to."""
+    return alone(encoder).encode([clean(encoder.prefix + text, LETTERS * encoder.max_length)])[0]
 
 
 def locate(model: str) -> Path:

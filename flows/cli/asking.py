@@ -1,15 +1,22 @@
 """Verbs that ask a bundle, without a service."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.terminal import Bundle, Json, note, show
 from flows.settings import BUNDLE
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from components.schema import Filters
+
 User = Annotated[str | None, typer.Option("--user", "-u", help="A user's id.")]
 History = Annotated[str | None, typer.Option("--history", help="Item ids, oldest first, with commas between.")]
 Many = Annotated[int, typer.Option("-k", help="How many.")]
+Category = Annotated[list[str] | None, typer.Option(help="Only items of this category; may be repeated.")]
 
 
 def recommend(
@@ -17,17 +24,15 @@ def recommend(
     user: User = None,
     history: History = None,
     k: Many = 10,
-    category: Annotated[list[str] | None, typer.Option(help="Only items of this category; may be repeated.")] = None,
+    category: Category = None,
     bundle: Bundle = None,
     json: Json = False,
 ) -> None:
     """Recommend items to a user, or to anyone with a history."""
     from components.recommend import Recommender
-    from components.schema import Filters
     from flows import tables
 
-    wanted = Filters.model_validate({"include": {"category": category} if category else {}})
-    found = Recommender.load(bundle or BUNDLE).recommend(user=user, history=_ids(history), k=k, filters=wanted)
+    found = Recommender.load(bundle or BUNDLE).recommend(user=user, history=_ids(history), k=k, filters=_filters(category))
     if json:
         print(found.model_dump_json(indent=2))
         return
@@ -45,7 +50,25 @@ def similar(item: Annotated[str, typer.Argument(help="An item's id.")], k: Many 
 
     found = Recommender.load(bundle or BUNDLE).similar(item, k)
     if json:
-        print("[" + ",\n ".join(neighbour.model_dump_json() for neighbour in found) + "]")
+        print(_json(found))
+    else:
+        show(tables.neighbours(found))
+
+
+def find(
+    query: Annotated[str, typer.Argument(help='A title, or words such as "space adventure for children".')],
+    k: Many = 10,
+    category: Category = None,
+    bundle: Bundle = None,
+    json: Json = False,
+) -> None:
+    """Find items by title or description."""
+    from components.recommend import Recommender
+    from flows import tables
+
+    found = Recommender.load(bundle or BUNDLE).search(query, k, _filters(category))
+    if json:
+        print(_json(found))
     else:
         show(tables.neighbours(found))
 
@@ -84,3 +107,13 @@ def chat(
 
 def _ids(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _filters(category: list[str] | None) -> "Filters":
+    from components.schema import Filters
+
+    return Filters(include={"category": category} if category else {})
+
+
+def _json(found: "Sequence[BaseModel]") -> str:
+    return "[" + ",\n ".join(each.model_dump_json() for each in found) + "]"

@@ -11,7 +11,7 @@ def test_help_is_quick_and_names_every_verb(project):
     began = time.perf_counter()
     found = project.run("--help", COLUMNS="80")
     assert time.perf_counter() - began < 5
-    for name in ("doctor", "retrain", "search", "recommend", "similar", "explain", "serve", "report", "schedule"):
+    for name in ("doctor", "retrain", "search", "recommend", "similar", "find", "explain", "serve", "report", "schedule"):
         assert name in found.stdout
 
 

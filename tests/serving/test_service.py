@@ -22,6 +22,8 @@ FILTERS += [{name: value} for name in ("include", "exclude") for value in CONDIT
 FIELDS = {
     "/recommend": {"user_id": WORDS, "history": LISTS, "k": COUNTS, "filters": FILTERS, "surprise": [1]},
     "/similar": {"item_id": [*WORDS, None], "k": COUNTS, "surprise": [1]},
+    "/search": {"query": [*WORDS[:-1], None, "x" * 1001], "k": COUNTS, "filters": FILTERS, "surprise": [1]},
+    "/items/show": {"item_id": [*WORDS, None], "surprise": [1]},
     "/explain": {"item_id": [*WORDS, None], "user_id": WORDS, "history": LISTS, "surprise": [1]},
     "/feedback": {"events": [None, 1, {}, [], [1], [{}], [{"user_id": "u001"}]], "surprise": [1]},
     "/users/erase": {"user_id": [*WORDS, None, "a\0b"], "surprise": [1]},
@@ -30,6 +32,8 @@ EVENT = {"user_id": "told", "item_id": "i001", "event": "click", "key": "k"}
 GOOD = {
     "/recommend": {"user_id": "u001"},
     "/similar": {"item_id": "i001"},
+    "/search": {"query": "a comedy"},
+    "/items/show": {"item_id": "i001"},
     "/explain": {"item_id": "i001", "user_id": "u001"},
     "/feedback": {"events": [EVENT]},
     "/users/erase": {"user_id": "nobody"},
@@ -73,6 +77,35 @@ def test_explain_equals_offline(server, offline):
     assert said == offline["explained"]
     assert text["source"] == "templates"
     assert text["text"]
+
+
+def test_search_finds_a_title_and_what_words_describe(server):
+    exact = server.post("/search", query="comedy FILM 31", k=3).json()
+    assert (exact["query"], exact["items"][0]["item_id"], exact["items"][0]["score"]) == ("comedy FILM 31", "i031", 1.0)
+    assert len(exact["items"]) == 3
+    only = server.post("/search", query="a scary one", filters={"exclude": {"category": ["Horror"]}}).json()
+    assert only["items"]
+    assert not [item for item in only["items"] if item["title"].startswith("Horror")]
+
+
+@pytest.mark.parametrize(
+    "query", ["适合孩子的太空冒险", "\x00", "\u202e\u200b", "   ", "<script>alert(1)</script>", "😀", "'; DROP TABLE items; --", "%"]
+)
+def test_a_strange_query_is_answered_or_refused(server, query):
+    answer = server.post("/search", query=query)
+    if answer.status_code == 200:
+        assert len(answer.json()["items"]) == 10
+    else:
+        refused(answer, 400)
+        assert answer.json()["field"] == "query"
+
+
+def test_an_item_is_shown_as_the_catalogue_has_it(server):
+    shown = server.post("/items/show", item_id="i031").json()
+    assert shown.pop("bundle")
+    attributes = {"director": ["Director 3"], "year": ["2011"]}
+    about = {"item_id": "i031", "title": "Comedy film 31", "text": "A comedy film, number 31.", "categories": ["Comedy"]}
+    assert shown == about | {"attributes": attributes, "created_at": None}
 
 
 def test_history_counts_as_much_as_a_user(server):
@@ -135,7 +168,7 @@ def test_one_of_user_and_history_is_needed(server, body):
     assert answer.json()["field"] in ("user_id", "history")
 
 
-@pytest.mark.parametrize("path", ["/similar", "/explain"])
+@pytest.mark.parametrize("path", ["/similar", "/items/show", "/explain"])
 @pytest.mark.parametrize("item", IDS)
 def test_unknown_item_is_not_found(server, path, item):
     answer = server.post(path, **GOOD[path] | {"item_id": item})

@@ -1,0 +1,85 @@
+"""Search in words: titles as they are written, titles that are nearly so, and items that the words describe."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from rapidfuzz import fuzz, process
+
+from components import artifacts, nodes
+from components.data.histories import Ints
+from components.errors import BundleError, RequestError
+from components.knowledge.names import called, spelled
+from components.ranking.parts import Floats
+from components.recommend.catalogue import Catalogue, plain
+from components.semantic.text import TextEncoder, phrase
+
+NEAR = 0.85  # likeness from which a title is meant, though it is spelled otherwise
+LETTERS = 1000  # of a query that are read
+YEAR = re.compile(r" \(\d{4}\)$")
+
+
+@dataclass(frozen=True)
+class Finder:
+    """Finds items of a catalogue by words.
+
+    Attributes:
+        unit: float64 (items, w), directions of the content vectors.
+        encoder: what encoded them; None where the bundle names none.
+    """
+
+    catalogue: Catalogue
+    unit: Floats
+    encoder: TextEncoder | None
+
+    def rank(self, query: str) -> tuple[Ints, Floats]:
+        """Order the catalogue by a query: int64 (items,), best first, and how well each item answers, float64 (items,), 1 at most.
+
+        Titles that are exactly the query come first; then all by the greater of two: the cosine of the query's vector with the
+        item's, and the likeness of the title, by insertions and deletions, from `NEAR` on. Equal ones go by index.
+
+        Raises:
+            RequestError: the query says nothing.
+            BundleError: the bundle names no text encoder.
+        """
+        if self.encoder is None:
+            raise BundleError("the bundle has no query.json, so it cannot hear words; make it again with `dvc repro`")
+        said = plain(query, LETTERS)
+        if not said:
+            raise RequestError("query", "says nothing; give a title, or words for what is wanted")
+        [name] = _called([said])
+        near = process.cdist([YEAR.sub("", name)], self._names, scorer=fuzz.ratio, score_cutoff=100 * NEAR, dtype=np.float64)[0] / 100
+        scores = np.maximum(np.maximum(self.unit @ phrase(self.encoder, said).astype(np.float64), near), 0.0)
+        whole, bare = (np.array([title == name for title in titles], dtype=bool) for titles in (self._dated, self._names))
+        scores = np.round(np.where(whole | bare, 1.0, np.minimum(scores, 1.0)), 6)
+        return np.lexsort((-scores, ~bare, ~whole)), scores
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Titles as they are compared, without a year behind them."""
+        return [YEAR.sub("", title) for title in _called(self.catalogue.titles)]
+
+    @cached_property
+    def _dated(self) -> list[str]:
+        """Titles as they are compared, with the year behind them where it is known."""
+        years = dict(self.catalogue.facts.filter(pl.col("name") == "year").select("item", "value").reverse().iter_rows())
+        titles = _called(self.catalogue.titles)
+        return [f"{name} ({years[i]})" if i in years else title for i, (name, title) in enumerate(zip(self._names, titles, strict=True))]
+
+
+def encoder(bundle: Path) -> TextEncoder | None:
+    """Read what encoded a bundle's texts: the encoder that its query model hears with; None where there is no such model."""
+    path = bundle / "query.json"
+    if not path.exists():
+        return None
+    found = nodes.build(artifacts.read_json(path)["encoder"], "query.encoder")
+    assert isinstance(found, TextEncoder)
+    return found
+
+
+def _called(names: list[str]) -> list[str]:
+    table = pl.DataFrame({"name": names}, schema={"name": pl.String})
+    return table.select(called(spelled(pl.col("name")))).to_series().to_list()
