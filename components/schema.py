@@ -131,6 +131,14 @@ class Neighbour(Message):
     score: float
 
 
+class Peer(Message):
+    """A user who is like what was asked for, and how like: 1 at most."""
+
+    rank: int
+    user_id: str
+    score: float
+
+
 class Item(Message):
     """What the catalogue says of an item, as plain text."""
 

@@ -1,12 +1,12 @@
 """What the command line shows, as rich tables that read well in 80 columns and in a pipe."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from components.schema import Answer, Explanation, Neighbour
+from components.schema import Answer, Explanation, Neighbour, Peer
 from flows.champions import Champion
 from flows.doctor import Check
 from flows.report import Row, Verdict, criterion, interval
@@ -86,9 +86,12 @@ def answer(found: Answer) -> Table:
     return grid(["#", "item", "title", "score", "reason"], rows)
 
 
-def neighbours(found: list[Neighbour]) -> Table:
-    """Lay out items that were asked for."""
-    return grid(["#", "item", "title", "score"], ([str(i.rank), escape(i.item_id), escape(i.title), f"{i.score:.4f}"] for i in found))
+def neighbours(found: Sequence[Neighbour | Peer]) -> Table:
+    """Lay out items, or users, that were asked for."""
+    if any(isinstance(each, Peer) for each in found):
+        return grid(["#", "user", "score"], ([str(i.rank), escape(i.user_id), f"{i.score:.4f}"] for i in found if isinstance(i, Peer)))
+    items = (each for each in found if isinstance(each, Neighbour))
+    return grid(["#", "item", "title", "score"], ([str(i.rank), escape(i.item_id), escape(i.title), f"{i.score:.4f}"] for i in items))
 
 
 def evidence(found: Explanation) -> Iterable[Table]:

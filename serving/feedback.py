@@ -94,6 +94,11 @@ class Feedback:
         await self._prepare()
         return await self._threaded(self.store.erase, user, int(self.clock() * SECOND))
 
+    async def forgotten(self) -> frozenset[str]:
+        """Who asked to be forgotten; raises StoreError."""
+        await self._prepare()
+        return frozenset(await self._threaded(self.store.forgotten))
+
     async def _past(self, user: str) -> Past:
         if self.store.local:
             return self.store.past(user)  # quicker than the way to another thread

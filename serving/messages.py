@@ -8,7 +8,8 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict,
 from components.dialogue.reply import Asked, Chip
 from components.generation.messages import Text
 from components.generation.wording import LanguageCode, Length, Tone
-from components.schema import Explanation, Filters, Item, Message, Neighbour, Recommendation
+from components.recommend.similarity import By
+from components.schema import Explanation, Filters, Item, Message, Neighbour, Peer, Recommendation
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Values = Annotated[list[Id], Field(max_length=1000)]
@@ -67,11 +68,14 @@ class RecommendRequest(Message):
 
 
 class SimilarRequest(Message):
-    """Asks for the items most like one."""
+    """Asks for items, or users, that are like an item, or like a user's taste; one of the two."""
 
     model_config = STRICT
 
-    item_id: Id
+    item_id: Id | None = None
+    user_id: Id | None = None
+    to: Literal["items", "users"] = Field(default="items", description="what to answer with")
+    by: By = Field(default="both", description="by what the catalogue says, by who chose what, or by both and the knowledge graph")
     k: Count = 10
 
 
@@ -257,11 +261,14 @@ class Models(Message):
 
 
 class Similar(Message):
-    """The items most like one, best first."""
+    """The items, or the users, most like an item or a user, best first."""
 
     bundle: str
-    item_id: str
+    item_id: str | None
+    user_id: str | None
+    by: By
     items: list[Neighbour]
+    users: list[Peer]
 
 
 class Problem(Message):

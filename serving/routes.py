@@ -58,7 +58,9 @@ class Route:
 _LIKE = {"user_id": "u00042", "item_id": "i001", "event": "like", "key": "7c1e", "request": "f3a9", "rank": 2}
 ROUTES: dict[str, Route] = {
     "/recommend": Route("read", RecommendRequest, Answer, "Recommend items to a user, or to whoever has a history", {"user_id": "u00042"}),
-    "/similar": Route("read", SimilarRequest, Similar, "Find the items most like one", {"item_id": "i001", "k": 5}),
+    "/similar": Route(
+        "read", SimilarRequest, Similar, "Find the items, or users, most like an item or a user", {"item_id": "i001", "k": 5}
+    ),
     "/search": Route(
         "read", SearchRequest, Found, "Find items in words: a title, or what is wanted", {"query": "space adventure for children", "k": 5}
     ),

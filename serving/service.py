@@ -153,9 +153,15 @@ class Zhijian:
     @bentoml.api(route="/similar")
     @answering
     async def similar(self, request: SimilarRequest, /) -> Similar:
-        """Find the items most like one."""
-        known = self.watch.live.recommender
-        return Similar(bundle=known.bundle, item_id=request.item_id, items=known.similar(request.item_id, request.k))
+        """Find the items, or users, most like an item or a user."""
+        session = await self._session(request.user_id)
+        erased = await self.feedback.forgotten() if request.to == "users" else frozenset[str]()
+        known, about = self.watch.live.recommender, (request.item_id, request.k, request.by, request.user_id, session)
+        with metrics.stage("similar"):
+            items = known.similar(*about) if request.to == "items" else []
+            users = known.peers(*about, without=erased) if request.to == "users" else []
+        asked = {"item_id": request.item_id, "user_id": request.user_id}
+        return Similar(bundle=known.bundle, **asked, by=request.by, items=items, users=users)
 
     @bentoml.api(route="/search")
     @answering

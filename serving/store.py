@@ -148,6 +148,10 @@ class Store:
 
         return self._again(write)
 
+    def forgotten(self) -> list[str]:
+        """Everyone whose events were deleted. Raises StoreError."""
+        return [user for (user,) in self.read(sa.select(ERASURES.c.user_id))]
+
     def read(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """Ask a question of one's own. Raises StoreError."""
         with self._transaction() as connection:

@@ -23,8 +23,9 @@ from components.recommend.find import Finder, encoder
 from components.recommend.policy import Lists, Policy, Reranking, joined
 from components.recommend.retrieval import Faiss, directions, restore, top
 from components.recommend.session import Session
+from components.recommend.similarity import Similarity
 from components.recommend.wish import Question, Wish
-from components.schema import Answer, Edge, Explanation, Filters, Item, Neighbour
+from components.schema import Answer, Edge, Explanation, Filters, Item, Neighbour, Peer
 from components.semantic.text import TextEncoder
 
 MOST = 100  # recommendations per request
@@ -163,14 +164,43 @@ class Recommender:
             scores[cut] = rounded(terms.sum(0))
         return items, scores
 
-    def similar(self, item: str, k: int = 10) -> list[Neighbour]:
-        """Find the k items whose vectors have the highest cosine with this one's; raises RequestError for an unknown item."""
+    def similar(
+        self, item: str | None = None, k: int = 10, by: str = "both", user: str | None = None, session: Session | None = None
+    ) -> list[Neighbour]:
+        """Find the k items with the highest cosine to an item, or to a user's taste; neither the item itself nor what the user chose.
+
+        Args:
+            by: content, behaviour or both, as `Similarity` has it.
+            session: what the user, known or not, did since the bundle was made.
+
+        Raises:
+            RequestError: k, `by`, the item or the user is wrong, both or neither is given, or nothing is known of the user.
+        """
         _check(k)
-        place = self.catalogue.place(item)
-        near = self._near(place, k)
-        cosines = np.round(self._directions[near] @ self._directions[place], 6)
+        space, own = self._similarity.space(by), self._own(item, user, session)
+        near = self._near(int(own[0]), k) if item is not None and by == "both" else np.delete(np.arange(len(self.items)), own)
+        cosines = np.round(space.items(space.direction(own))[near], 6)
         best = top(cosines[None], k)[0]
         return self._neighbours(near[best], cosines[best])
+
+    def peers(
+        self,
+        item: str | None = None,
+        k: int = 10,
+        by: str = "both",
+        user: str | None = None,
+        session: Session | None = None,
+        without: frozenset[str] = frozenset(),
+    ) -> list[Peer]:
+        """Find the k users whose taste has the highest cosine to an item, or to a user's; as `similar`, and none of `without`."""
+        _check(k)
+        space = self._similarity.space(by)
+        cosines = np.round(space.users(space.direction(self._own(item, user, session))), 6)
+        closed = [self.users[name] for name in {user or "", *without} if name in self.users]
+        others = np.delete(np.arange(len(cosines)), closed)
+        best = others[top(cosines[others][None], k)[0]]
+        names = list(self.users)
+        return [Peer(rank=rank, user_id=names[place], score=float(cosines[place])) for rank, place in enumerate(best, 1)]
 
     def search(self, query: str, k: int = 10, filters: Filters | None = None) -> list[Neighbour]:
         """Find the k items that words name or describe, best first, as `Finder.rank` has it.
@@ -234,6 +264,21 @@ class Recommender:
     @cached_property
     def _directions(self) -> Floats:
         return directions(self.vectors)
+
+    @cached_property
+    def _similarity(self) -> Similarity:
+        return Similarity(self.reranking.unit, self._directions, self.histories)
+
+    def _own(self, item: str | None, user: str | None, session: Session | None) -> Ints:
+        """The item that is asked about, or the items of the user who is."""
+        if (item is None) == (user is None):
+            raise RequestError("user_id", "give either an item_id or a user_id")
+        if item is not None:
+            return np.array([self.catalogue.place(item)])
+        own = self._asked(user, None, None, session)[0].items
+        if not len(own):
+            raise RequestError("user_id", f"nothing is known of the taste of {user!r}")
+        return own
 
     @cached_property
     def _evidence(self) -> Evidence:

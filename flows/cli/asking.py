@@ -43,12 +43,22 @@ def recommend(
     show(tables.answer(found))
 
 
-def similar(item: Annotated[str, typer.Argument(help="An item's id.")], k: Many = 10, bundle: Bundle = None, json: Json = False) -> None:
-    """Find items like one."""
+def similar(
+    of: Annotated[str, typer.Argument(metavar="ID", help="An item's id, or with --user a user's.")],
+    *,
+    user: Annotated[bool, typer.Option("--user", "-u", help="The id is a user's.")] = False,
+    users: Annotated[bool, typer.Option("--users", help="Find users, not items.")] = False,
+    by: Annotated[str, typer.Option(help="content, behaviour or both.")] = "both",
+    k: Many = 10,
+    bundle: Bundle = None,
+    json: Json = False,
+) -> None:
+    """Find items, or users, like an item or a user."""
     from components.recommend import Recommender
     from flows import tables
 
-    found = Recommender.load(bundle or BUNDLE).similar(item, k)
+    known, asked = Recommender.load(bundle or BUNDLE), (None if user else of, k, by, of if user else None)
+    found = known.peers(*asked) if users else known.similar(*asked)
     if json:
         print(_json(found))
     else:

@@ -21,7 +21,7 @@ FILTERS = [1, "a", [], {"surprise": 1}, {"seen": "yes"}, {"seen": 1}, {"items": 
 FILTERS += [{name: value} for name in ("include", "exclude") for value in CONDITIONS]
 FIELDS = {
     "/recommend": {"user_id": WORDS, "history": LISTS, "k": COUNTS, "filters": FILTERS, "surprise": [1]},
-    "/similar": {"item_id": [*WORDS, None], "k": COUNTS, "surprise": [1]},
+    "/similar": {"item_id": WORDS, "k": COUNTS, "to": [1, None, "all"], "by": [1, None, "magic"], "surprise": [1]},
     "/search": {"query": [*WORDS[:-1], None, "x" * 1001], "k": COUNTS, "filters": FILTERS, "surprise": [1]},
     "/items/show": {"item_id": [*WORDS, None], "surprise": [1]},
     "/explain": {"item_id": [*WORDS, None], "user_id": WORDS, "history": LISTS, "surprise": [1]},
@@ -68,6 +68,21 @@ def test_similar_equals_offline(server, offline):
     for item, expected in offline["similar"].items():
         answer = server.post("/similar", item_id=item).json()
         assert (answer["item_id"], answer["items"]) == (item, expected)
+
+
+def test_users_are_like_users_and_items(server):
+    near = server.post("/similar", user_id="u001", to="users", by="behaviour").json()
+    assert (near["item_id"], near["user_id"], near["items"], len(near["users"])) == (None, "u001", [], 10)
+    assert {int(peer["user_id"][1:]) % 3 for peer in near["users"]} == {1}
+    assert "u001" not in [peer["user_id"] for peer in near["users"]]
+    fans = server.post("/similar", item_id="i002", to="users", by="behaviour").json()["users"]
+    assert {int(peer["user_id"][1:]) % 3 for peer in fans} == {2}
+    gone = fans[0]["user_id"]
+    server.post("/users/erase", user_id=gone)
+    assert gone not in [peer["user_id"] for peer in server.post("/similar", item_id="i002", to="users", by="behaviour").json()["users"]]
+    refused(server.post("/similar", user_id=gone), 400)
+    refused(server.post("/similar", item_id="i002", user_id="u001"), 400)
+    refused(server.post("/similar"), 400)
 
 
 def test_explain_equals_offline(server, offline):
