@@ -23,7 +23,7 @@ Kind = Literal[
     "more",  # others than those shown
     "why",
     "compare",
-    "skip",  # no preference, to a question
+    "skip",  # no preference, to a question; entities: of those offered it is none
     "undo",
     "restart",
     "language",

@@ -92,10 +92,11 @@ def _relaxed(question: Question, cues: set[str]) -> tuple[Act, ...]:
 
 
 def _preferred(question: Question, cues: set[str]) -> tuple[Act, ...]:
+    others = (Act(kind="more"),) if cues & {"more", "none"} else ()
     if "skip" in cues or ("good" in cues and "all" in cues):
-        return (Act(kind="skip"),)
-    if "none" in cues or cues == {"no"} or ("no" in cues and not cues - {"no", "neg", "bad"}):
-        return (Act(kind="never", entities=question.entities),)
+        return (Act(kind="skip"), *others)
+    if cues & {"none", "else"} or ("no" in cues and not cues - {"no", "neg", "bad"}):
+        return (Act(kind="skip", entities=question.entities), *others)
     if cues == {"all"} and question.entities:
         return (Act(kind="must", entities=question.entities),)
     return ()

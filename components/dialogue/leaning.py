@@ -11,7 +11,8 @@ from components.dialogue.acts import Entity
 from components.dialogue.facets import marked
 from components.dialogue.lexicon import Floats, Lexicon
 from components.dialogue.query import Query, Said
-from components.dialogue.state import Slots, Turn
+from components.dialogue.state import Slots, State, Turn
+from components.dialogue.tokens import key
 
 SPOKEN = frozenset({"ask", "must", "never", "wish", "lift", "range", "judge", "skip"})  # acts whose words say what is wanted
 
@@ -44,13 +45,23 @@ class Heard:
 
     def lean(self, turns: Sequence[Turn], slots: Slots) -> Floats:
         """q_t from q_0 by one step for each turn that says what is wanted; zero where none does."""
-        spoken = [turn for turn in turns if any(act.kind in SPOKEN for act in turn.acts)]
+        spoken = [turn for turn in turns if any(act.kind in SPOKEN for act in turn.acts) and self._telling(turn)]
         if not spoken:
             return np.zeros(len(self.lexicon.catalogue.ids))
         memory = self.query.start()
         for turn in spoken:
             memory = self.query.hear(memory, turn.echo, self._said(turn, slots))
         return self.query.lean(memory)[0]
+
+    def _telling(self, turn: Turn) -> bool:
+        """Whether a turn says what conditions do not: a wish, an opinion, or words that are no phrase of ours and no name."""
+        if any(act.kind in {"wish", "judge"} for act in turn.acts):
+            return True
+        vocabulary = self.lexicon.words
+        named = {
+            word for act in turn.acts for entity in act.entities for name in vocabulary.all(entity.kind, entity.value) for word in name
+        }
+        return bool(set(key(turn.echo).split()) - named - vocabulary.own)
 
     def _said(self, turn: Turn, slots: Slots) -> Said:
         wanted = [*(entity for group in slots.must for entity in group), *slots.wishes]
@@ -73,9 +84,17 @@ class Heard:
         return marked([(0, index[item]) for item in items], (1, len(index)))
 
 
-def wished(lexicon: Lexicon, slots: Slots) -> Floats:
-    """How many of the liked entities each item has: float64 (items,)."""
+def wished(lexicon: Lexicon, state: State) -> Floats:
+    """How many of the liked entities each item has, less those that were offered and not taken: float64 (items,)."""
     total = np.zeros(len(lexicon.catalogue.ids))
-    for entity in slots.wishes:
+    for entity in state.slots.wishes:
         total += lexicon.mask([entity])
+    for entity in declined(state):
+        total -= lexicon.mask([entity])
     return total
+
+
+def declined(state: State) -> list[Entity]:
+    """Entities that were offered and not taken, and not asked for since: nothing is closed by that."""
+    passed = dict.fromkeys(entity for turn in state.live for act in turn.acts if act.kind == "skip" for entity in act.entities)
+    return [entity for entity in passed if entity not in state.slots.entities]

@@ -1,12 +1,13 @@
 """An utterance as elements: names of the catalogue, figures, cues, words and marks; what is a name is no longer read as words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import DamerauLevenshtein
 
+from components.dialogue.acts import Entity
 from components.dialogue.names import DIGITS, LONGEST, Names, Target
 from components.dialogue.numbers import Figure, figures
 from components.dialogue.tokens import Token, key, tokenise, words_of
@@ -20,6 +21,7 @@ EXPECTING = words_of(  # after which a title is expected
 LISTING = words_of("and or 和 与 跟 、 ,")
 REFUSING = words_of("no not without hate love about than except but")
 CLOSING = words_of("but and or please too though instead is was 和 与 跟 的 这 那 一 但 不 , . ! ? ， 。 ！ ？ )")
+ENDING = frozenset(".;!?。；！？")
 SURE, MAYBE = 90.0, 78.0  # likeness from which a misspelled name is taken, and from which it is asked about
 TYPO = 0.8  # likeness of a misspelled genre
 
@@ -56,11 +58,11 @@ class Linker:
 
     names: Names
 
-    def elements(self, text: str) -> list[Element]:
-        """Cut a cleaned utterance into elements, in order."""
+    def elements(self, text: str, spoken: Collection[Entity] = ()) -> list[Element]:
+        """Cut a cleaned utterance into elements, in order; a name of entities that were spoken of needs no more to be one."""
         tokens = tokenise(text)
         found = [*self._quoted(text, tokens)]
-        found += self._named(text, tokens, found)
+        found += self._named(text, tokens, found, spoken)
         hidden = list(text.lower())
         for element in found:
             hidden[element.start : element.end] = "\x00" * (element.end - element.start)
@@ -87,10 +89,10 @@ class Linker:
                 at = end
             at += 1
 
-    def _named(self, text: str, tokens: Sequence[Token], taken: Sequence[Element]) -> list[Element]:
+    def _named(self, text: str, tokens: Sequence[Token], taken: Sequence[Element], spoken: Collection[Entity]) -> list[Element]:
         """Names that stand in the text, the longest first, none within another."""
         words = [(place, token) for place, token in enumerate(tokens) if not token.mark]
-        spans = sorted(self._spans(words, tokens), key=lambda span: (-span[2], span[0]))
+        spans = sorted(self._spans(words, tokens, spoken), key=lambda span: (-span[2], span[0]))
         found: list[Element] = []
         for first, last, _, targets in spans:
             start, end = tokens[first].start, tokens[last].end
@@ -98,7 +100,9 @@ class Linker:
                 found.append(Element("name", text[start:end], start, end, targets, capital=tokens[first].capital))
         return found
 
-    def _spans(self, words: Sequence[tuple[int, Token]], tokens: Sequence[Token]) -> Iterator[tuple[int, int, float, tuple[Target, ...]]]:
+    def _spans(
+        self, words: Sequence[tuple[int, Token]], tokens: Sequence[Token], spoken: Collection[Entity]
+    ) -> Iterator[tuple[int, int, float, tuple[Target, ...]]]:
         known = self.names.targets
         for i in range(len(words)):
             name = ""
@@ -108,7 +112,9 @@ class Linker:
                     continue
                 first, last = words[i][0], words[j][0]
                 span = Span(tokens, first, last)
-                targets = tuple(target for target in known[name] if self._fits(target, span))
+                targets = tuple(
+                    target for target in known[name] if self._fits(target, span) or any(entity in spoken for entity in target.entities)
+                )
                 if targets and all(tokens[k].text in INSIDE for k in range(first, last) if tokens[k].mark):
                     yield first, last, j - i + 1 - (0.5 if name in self.names.lexicon.words.cues else 0), targets
 
@@ -134,7 +140,7 @@ class Linker:
     def _fits_entity(self, target: Target, span: "Span", ordinary: bool) -> bool:
         person = any(entity.kind == "person" for entity in target.entities)
         if target.bare:
-            return span.whole or span.beside(self.names.lexicon.words.beside)
+            return span.alone or span.beside(self.names.lexicon.words.beside)
         if not person:
             return len(span.name) > 1
         if target.part:
@@ -229,6 +235,12 @@ class Span:
         """Whether nothing else is said."""
         others = [*self.tokens[: self.first], *self.tokens[self.last + 1 :]]
         return all(token.mark for token in others)
+
+    @property
+    def alone(self) -> bool:
+        """Whether its sentence says nothing else, but for please."""
+        opened = not self.first or self.before in ENDING
+        return self.whole or (opened and (not self.after or self.after in ENDING | {"please"}))
 
     @property
     def opening(self) -> bool:

@@ -106,10 +106,10 @@ class Names:
     def _entities(self) -> Iterator[tuple[str, Target]]:
         words = self.lexicon.words
         for kind, values in self.lexicon.kinds.items():
-            if all(DIGITS.match(key(value)) for value in values):
-                continue  # years and decades are read as numbers
             bare = words.bare.get(kind, [])
             for value in values:
+                if DIGITS.match(key(value)):
+                    continue  # years and decades are read as numbers
                 entity = (Entity(kind=kind, value=value),)
                 yield key(value), Target(entities=entity, bare=value in bare)
                 yield key(value).replace(" ", "") if kind != PERSON else "", Target(entities=entity, bare=value in bare)

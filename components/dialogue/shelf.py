@@ -82,14 +82,14 @@ class Shelf:
     def wish(self, state: State) -> Wish:
         """What the conversation leans to, and what it leaves open."""
         words = self.leaning.lean(state.live, state.slots)
-        leaning = self.settings.wish * wished(self.lexicon, state.slots) + self.settings.query * words
+        leaning = self.settings.wish * wished(self.lexicon, state) + self.settings.query * words
         return Wish(leaning, self.constraints.mask(state.slots, state.passed))
 
     def question(self, state: State, wish: Wish, now: Moment) -> Question | None:
         """The question worth asking about the ranker's candidates, if any."""
         user, history, session = self.asking(state, now)
-        items, chances = self.recommender.shortlist(self.settings.candidates, wish, user, history, now.at, session)
-        return Policy(self.settings, self.lexicon).question(state, items, chances)
+        items, _ = self.recommender.shortlist(self.settings.candidates, wish, user, history, now.at, session)
+        return Policy(self.settings, self.lexicon).question(state, items)
 
     def reason(self, state: State, item: Recommendation, *, whole: bool = False) -> str:
         """Why an item is recommended, worded from its facts.

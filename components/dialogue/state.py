@@ -54,6 +54,11 @@ class Slots(Message):
         """Items of which this was said, oldest first."""
         return [opinion.item for opinion in self.opinions if opinion.how in how]
 
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """All that is wanted, refused or liked."""
+        return (*(entity for group in self.must for entity in group), *self.never, *self.wishes)
+
     @cached_property
     def entries(self) -> "dict[str, Entry]":
         """What the slots hold, each by the id of its chip."""

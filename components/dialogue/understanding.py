@@ -32,7 +32,7 @@ class Understanding:
 
     def read(self, text: str, state: State) -> tuple[Act, ...]:
         """Read a cleaned utterance as acts, in the order said; an empty or senseless one is small talk."""
-        elements = self.linker.elements(digits(text))
+        elements = self.linker.elements(digits(text), spoken(state))
         topics = [cue for element in elements for cue in element.cues if cue == "chat:order"]
         if topics:
             return (Act(kind="chat", name="order"),)
@@ -166,7 +166,9 @@ class Reader:
             targets = tuple(target for target in targets if target.entities)
         elif targets:
             targets = self._dated(tuple(target for target in targets if target.item))
-        if len(targets) > 1 and targets[0].part and self._size(targets[0]) >= 3 * self._size(targets[1]):
+        known = spoken(self.state)
+        targets = tuple(target for target in targets if not known.isdisjoint(target.entities)) or targets
+        if len(targets) > 1 and (targets[0].part or targets[0].entities) and self._size(targets[0]) >= 3 * self._size(targets[1]):
             return targets[:1]
         return targets
 
@@ -275,6 +277,11 @@ class Reader:
         if element.kind == "cue":
             return list(self._pointed(element))
         return [target.item for target in self._meant(element) if target.item][:1]
+
+
+def spoken(state: State) -> frozenset[Entity]:
+    """Entities that a question offers, or that are in the slots."""
+    return frozenset((*(state.question.entities if state.question else ()), *state.slots.entities))
 
 
 def outside(span: Range) -> Range:

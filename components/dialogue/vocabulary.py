@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ class Vocabulary:
     def say(self, name: str, language: str, /, **slots: object) -> str:
         """Fill a reply's template."""
         return self.replies[name][language].format(**slots)
+
+    def all(self, kind: str, value: str) -> list[list[str]]:
+        """The words of each name of a value."""
+        return [key(name).split() for name in (value, *chain(*self.names.get(kind, {}).get(value, {}).values()))]
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """Words that say nothing of what is wanted: those of cues, those beside names, and those without a meaning."""
+        return frozenset((*self.stop, *self.beside, *(word for phrase in self.cues for word in phrase.split())))
 
     def called(self, kind: str, value: str, language: str) -> str:
         """How people read a value: in Chinese its first Chinese name, where it has one."""

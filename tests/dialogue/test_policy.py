@@ -5,17 +5,13 @@ import pytest
 
 from components.dialogue.acts import Act, Entity, Range
 from components.dialogue.lexicon import Lexicon
-from components.dialogue.policy import Dialogue, Policy
+from components.dialogue.policy import Dialogue, Policy, likely
 from components.dialogue.state import Question, State, Turn
 
 
 @pytest.fixture
 def policy(lexicon: Lexicon) -> Policy:
     return Policy(Dialogue(), lexicon)
-
-
-def even(items: np.ndarray) -> np.ndarray:
-    return np.full(len(items), 1 / len(items))
 
 
 def brute(lexicon: Lexicon, kind: str, offered: tuple[Entity, ...], items: np.ndarray, chances: np.ndarray) -> float:
@@ -48,38 +44,47 @@ def test_where_all_candidates_agree_nothing_is_asked(policy: Policy) -> None:
             for item in horror
         ]
     ]
-    assert policy.gain("genre", one, even(one)) == ((), 0.0)
+    assert policy.gain("genre", one, np.full(len(one), 1 / len(one))) == ((), 0.0)
 
 
-def test_what_is_settled_or_was_asked_is_not_asked_again(policy: Policy) -> None:
-    items = np.arange(200)
-    first = policy.question(State(), items, even(items))
+def test_what_was_offered_or_is_set_is_not_offered_again(policy: Policy) -> None:
+    items = np.arange(400)
+    first = policy.question(State(), items)
     assert first is not None
     assert first.name in policy.lexicon.kinds
     assert first.name not in policy.settings.skip
-    asked = State(turns=(Turn(number=1, question=first),))
-    second = policy.question(asked, items, even(items))
+    answer = Act(kind="must", entities=first.entities[:1])
+    second = policy.question(State(turns=(Turn(number=1, question=first), Turn(number=2, acts=(answer,)))), items)
     assert second is not None
-    assert second.name != first.name
-    must = Act(kind="must", entities=(Entity(kind="genre", value="Horror"),))
+    assert not {*first.entities} & {*second.entities}
     timed = Act(kind="range", range=Range(name="year", low=1990))
-    settled = policy.question(State(turns=(Turn(number=1, acts=(must, timed)),)), items, even(items))
-    assert settled is None or settled.name not in {"genre", "decade", "year"}
+    settled = policy.question(State(turns=(Turn(number=1, acts=(timed,)),)), items)
+    assert settled is None or settled.name not in {"decade", "year"}
 
 
-def test_questions_have_a_budget(policy: Policy) -> None:
-    items = np.arange(200)
-    turns = tuple(Turn(number=n + 1, question=Question(kind="facet", name=str(n))) for n in range(policy.settings.budget))
-    assert policy.question(State(turns=turns), items, even(items)) is None
-    assert policy.question(State(turns=turns[:-1]), items, even(items)) is not None
+def test_questions_without_an_answer_have_a_budget(policy: Policy) -> None:
+    items = np.arange(400)
+    asked = Question(kind="facet", name="genre")
+    silent = tuple(Turn(number=n + 1, question=asked) for n in range(policy.settings.budget + 1))
+    assert policy.question(State(turns=silent), items) is None
+    assert policy.question(State(turns=silent[:-1]), items) is not None
+    answer = Act(kind="must", entities=(Entity(kind="genre", value="Drama"),))
+    talkative = tuple(turn.but(acts=(answer,)) for turn in silent)
+    assert policy.question(State(turns=talkative), items) is not None
 
 
 def test_few_candidates_are_shown_and_not_asked_about(policy: Policy) -> None:
-    items = np.arange(policy.settings.k)
-    assert policy.question(State(), items, even(items)) is None
-    assert policy.question(State(), np.arange(50), np.zeros(50)) is None
+    assert policy.question(State(), np.arange(policy.settings.k)) is None
+    assert policy.question(State(), np.arange(0)) is None
+
+
+def test_an_answer_speaks_of_what_is_not_shown() -> None:
+    chances = likely(100, 5)
+    assert chances.sum() == pytest.approx(1)
+    assert not chances[:5].any()
+    assert (np.diff(chances[5:]) < 0).all()
+    assert not likely(3, 5).any()
 
 
 def test_a_higher_threshold_asks_less(lexicon: Lexicon) -> None:
-    items = np.arange(200)
-    assert Policy(Dialogue(gain=9.0), lexicon).question(State(), items, even(items)) is None
+    assert Policy(Dialogue(gain=9.0), lexicon).question(State(), np.arange(400)) is None

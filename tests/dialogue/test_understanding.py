@@ -205,19 +205,22 @@ class TestAnswers:
         assert reads(text, self.which(reads)) == [act]
 
     @pytest.mark.parametrize(
-        ("text", "act"),
+        ("text", "acts"),
         [
-            ("Comedy", "must Comedy"),
-            ("drama please", "must Drama"),
-            ("I don't care", "skip"),
-            ("none of these", "never Comedy, Drama"),
-            ("no", "never Comedy, Drama"),
-            ("随便", "skip"),
+            ("Comedy", ["must Comedy"]),
+            ("drama please", ["must Drama"]),
+            ("I don't care", ["skip"]),
+            ("something else", ["skip Comedy, Drama", "more"]),
+            ("none of these", ["skip Comedy, Drama", "more"]),
+            ("no", ["skip Comedy, Drama"]),
+            ("I don't know. Show me others", ["skip", "more"]),
+            ("none of these. War please", ["must War", "more"]),
+            ("随便", ["skip"]),
         ],
     )
-    def test_facet(self, reads: Reader, text: str, act: str) -> None:
+    def test_facet(self, reads: Reader, text: str, acts: list[str]) -> None:
         options = tuple(Entity(kind="genre", value=value) for value in ("Comedy", "Drama"))
-        assert reads(text, self.after(reads, Question(kind="facet", name="genre", entities=options, then=Act(kind="must")))) == [act]
+        assert reads(text, self.after(reads, Question(kind="facet", name="genre", entities=options, then=Act(kind="must")))) == acts
 
     @pytest.mark.parametrize(
         ("text", "acts"), [("yes", ["remove  x", "remove  y"]), ("好的", ["remove  x", "remove  y"]), ("no", ["skip"]), ("不用", ["skip"])]
