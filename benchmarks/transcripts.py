@@ -10,6 +10,7 @@ from pathlib import Path
 from components import artifacts
 from components.dialogue.conversation import Conversation
 from components.dialogue.reply import Reply
+from components.dialogue.shelf import Moment
 from components.dialogue.state import State
 
 USER = "u00056"
@@ -114,7 +115,7 @@ def transcript(conversation: Conversation, state: State, lines: list[str]) -> li
     """What is said in one conversation, as Markdown."""
     parts: list[str] = []
     for line in lines:
-        reply = conversation.turn(State.read(state.write()), line, AT)
+        reply = conversation.turn(State.read(state.write()), line, Moment(AT))
         state = reply.state
         parts += [f"> {line}", *answer(conversation, reply)]
     return parts
