@@ -20,7 +20,7 @@ ASKING: dict[str, Asking] = {
     "always recommend": "nothing",
 }
 POPULAR = "popularity"
-BUDGETS = (5, 10, 15)
+BUDGETS = (3, 5, 10, 15)
 LISTS = (1, 5, 10)
 NOISES = (0.1, 0.2)  # half of it wrong, half "don't know"
 

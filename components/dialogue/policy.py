@@ -13,6 +13,7 @@ from components.dialogue.state import Question, State
 from components.schema import node
 
 POOL = 20  # values of a kind that those offered are chosen from
+MANY = 100  # values of a kind, such as people, from which one is enough
 
 
 @node
@@ -92,9 +93,11 @@ class Policy:
         return tuple(Entity(kind=kind, value=values[place]) for place in order), (1 - self.settings.unsure) * bits
 
     def _open(self, state: State) -> list[str]:
-        """Kinds that may be asked about: not a time where one is set."""
+        """Kinds that may be asked about: not a time where one is set, and no further person beside the one that is wanted."""
         dated = self.lexicon.number("time") in {span.name for span in state.slots.ranges}
-        closed = {*self.settings.skip, *(("decade", "year") if dated else ())}
+        wanted = {entity.kind for group in state.slots.must for entity in group}
+        settled = {kind for kind in wanted if len(self.lexicon.kinds[kind]) > MANY}
+        closed = {*self.settings.skip, *settled, *(("decade", "year") if dated else ())}
         return [kind for kind in self.lexicon.kinds if kind not in closed]
 
 
