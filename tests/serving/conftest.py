@@ -102,6 +102,13 @@ def server(bento, tmp_path_factory):
         yield ready
 
 
+@pytest.fixture(scope="session")
+def wild(bento, tmp_path_factory):
+    """A server for tests that ask at random: they also erase users whose names they have read in its answers."""
+    with serve(bento, tmp_path_factory.mktemp("wild")) as ready:
+        yield ready
+
+
 @contextmanager
 def serve(bento: Path, folder: Path, **environment: str) -> Iterator[Server]:
     """Serve a Bento from another folder until the block ends."""
@@ -142,7 +149,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait(client, process, log, seconds=90):
+def wait(client, process, log, seconds=240):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
