@@ -3,29 +3,23 @@
 import functools
 import hashlib
 import html
-import importlib.util
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import huggingface_hub
 import numpy as np
 import polars as pl
 import torch
 import transformers
-from huggingface_hub.errors import HfHubHTTPError
 from pydantic import PositiveInt
-from safetensors import SafetensorError
 from torch import Tensor
 
-from components import artifacts
-from components.errors import ConfigError
 from components.progress import track
 from components.schema import node
 from components.semantic.cache import Floats, cached
+from components.semantic.hub import Weights
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 STEP = 8  # padded lengths are multiples of this
@@ -62,17 +56,15 @@ class TextEncoder:
         Raises:
             ConfigError: the model is not found, incomplete, or has no safetensors weights.
         """
-        folder = locate(self.model)
-        cleaned = [clean(self.prefix + text, LETTERS * self.max_length) for text in texts]
-        model = functools.cache(lambda: load(self, folder))
-        if cache is None:
-            return model().encode(cleaned)
-        return cached(cleaned, lambda missing: model().encode(missing), cache / self.fingerprint(folder))
+        weights = locate(self.model)
+        model = functools.cache(lambda: load(self, weights))
+        keys = [hashlib.sha256(self.clean(text).encode()).digest() for text in texts]
+        folder = None if cache is None else cache / weights.fingerprint(self)
+        return cached(keys, lambda places: model().encode([self.clean(texts[place]) for place in places]), folder)
 
-    def fingerprint(self, folder: Path) -> str:
-        """Name all that decides a vector: weights, tokenizer, settings and library versions."""
-        about = [asdict(self), torch.__version__, transformers.__version__, artifacts.fingerprint(folder)]  # pyright: ignore[reportArgumentType]
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+    def clean(self, text: str) -> str:
+        """Put the prefix before a text and make it what the model reads."""
+        return clean(self.prefix + text, LETTERS * self.max_length)
 
 
 @dataclass(frozen=True)
@@ -114,16 +106,12 @@ class Model:
         return torch.nn.functional.normalize(pooled, dim=1) if self.settings.normalise else pooled
 
 
-def load(settings: TextEncoder, folder: Path) -> Model:
-    """Load tokenizer and weights; raises ConfigError when the folder is incomplete."""
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        dtype = getattr(torch, settings.dtype)
-        network = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype=dtype)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ConfigError(f"text_encoder.model: {settings.model!r} can't be loaded from {folder}: {error}") from None
-    return Model(settings, tokenizer, network.eval())
+def load(settings: TextEncoder, weights: Weights) -> Model:
+    """Load tokenizer and weights; raises ConfigError when they are incomplete, or of no encoder of texts."""
+    network = weights.network(settings.dtype)
+    if network.main_input_name != "input_ids" or network.config.is_encoder_decoder or not hasattr(network.config, "hidden_size"):
+        raise weights.refusal(f"a {type(network).__name__} is no encoder of texts alone; take a BERT or a sentence-embedding model")
+    return Model(settings, weights.processor(transformers.AutoTokenizer), network)
 
 
 @functools.lru_cache(2)
@@ -135,39 +123,12 @@ def alone(encoder: TextEncoder) -> Model:
 @functools.lru_cache(KEPT)
 def phrase(encoder: TextEncoder, text: str) -> Floats:
     """Encode one text that somebody says, float32 (width,), from memory if it was said lately; not to be written to."""
-    return alone(encoder).encode([clean(encoder.prefix + text, LETTERS * encoder.max_length)])[0]
+    return alone(encoder).encode([encoder.clean(text)])[0]
 
 
-def locate(model: str) -> Path:
-    """Find a model's folder; raises ConfigError when there is none or it lacks a file that is needed."""
-    folder = _find(model)
-    if not folder.is_dir():
-        raise ConfigError(f"text_encoder.model: {model!r}: {folder} is no folder; give a hub id, a folder or package:NAME/FOLDER")
-    if not (folder / "config.json").is_file():
-        raise ConfigError(f"text_encoder.model: {model!r}: {folder} has no config.json")
-    if not any(folder.glob("*.safetensors")):
-        raise ConfigError(f"text_encoder.model: {model!r}: {folder} has no *.safetensors; pickled weights are not read, convert them first")
-    if not any(any(folder.glob(name)) for name in TOKENIZERS):
-        raise ConfigError(f"text_encoder.model: {model!r}: {folder} has no tokenizer ({', '.join(TOKENIZERS)})")
-    return folder
-
-
-def _find(model: str) -> Path:
-    if model.startswith("package:"):
-        name, _, inner = model.removeprefix("package:").partition("/")
-        spec = importlib.util.find_spec(name) if name.isidentifier() else None
-        if spec is None or spec.origin is None:
-            raise ConfigError(f"text_encoder.model: {model!r}: no Python package {name!r} is installed; install it with pip")
-        return artifacts.inside(Path(spec.origin).parent, inner)
-    if Path(model).exists() or model.startswith((".", "/")) or model.count("/") > 1:
-        return Path(model)
-    try:
-        return Path(huggingface_hub.snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
-    except (OSError, ValueError, HfHubHTTPError) as error:
-        raise ConfigError(
-            f"text_encoder.model: {model!r} is no folder, and the hub gave no such model ({error}); "
-            "to download it once, set HF_HUB_OFFLINE=0"
-        ) from None
+def locate(model: str) -> Weights:
+    """Find a text model's folder; raises ConfigError when there is none or it lacks a file that is needed."""
+    return Weights.find("text_encoder.model", model, {"tokenizer": TOKENIZERS})
 
 
 def describe(items: pl.DataFrame) -> list[str]:

@@ -1,6 +1,9 @@
+import json
+
 import numpy as np
 import polars as pl
 import pytest
+import transformers as hf
 from safetensors.numpy import save_file
 
 from components.errors import ConfigError, DataError
@@ -24,6 +27,12 @@ def counting(calls):
         return np.array([[len(text), sum(map(ord, text))] for text in texts], dtype=np.float32).reshape(len(texts), 2)
 
     return encode
+
+
+def kept(texts, encode, folder, part=2):
+    """Keep texts of which each is its own hash."""
+    keys = [text.encode().ljust(32) for text in texts]
+    return cached(keys, lambda places: encode([texts[place] for place in places]), folder, part)
 
 
 def test_meaning_is_near(encoder):
@@ -59,13 +68,12 @@ def test_settings_have_caches_of_their_own(encoder, tmp_path):
 
 def test_cache_encodes_a_repeated_text_once(tmp_path):
     calls = []
-    vectors = cached(["a", "b", "a"], counting(calls), tmp_path)
+    vectors = kept(["a", "b", "a"], counting(calls), tmp_path)
     assert calls == [["a", "b"]]
     assert np.array_equal(vectors[0], vectors[2])
 
 
-def test_cache_survives_a_kill_between_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.semantic.cache.PART", 2)
+def test_cache_survives_a_kill_between_parts(tmp_path):
     calls = []
     inner = counting(calls)
 
@@ -76,16 +84,16 @@ def test_cache_survives_a_kill_between_parts(tmp_path, monkeypatch):
 
     texts = [f"text {i}" for i in range(6)]
     with pytest.raises(KeyboardInterrupt):
-        cached(texts, dying, tmp_path)
+        kept(texts, dying, tmp_path)
     after = []
-    vectors = cached(texts, counting(after), tmp_path)
+    vectors = kept(texts, counting(after), tmp_path)
     assert after == [texts[4:]]
     assert np.array_equal(vectors, counting([])(texts))
 
 
 @pytest.mark.parametrize("damage", ["torn", "foreign", "swapped"])
 def test_cache_encodes_a_damaged_part_anew(tmp_path, capsys, damage):
-    cached(["a", "b"], counting([]), tmp_path)
+    kept(["a", "b"], counting([]), tmp_path)
     (part,) = tmp_path.glob("*.safetensors")
     if damage == "torn":
         part.write_bytes(part.read_bytes()[:50])
@@ -94,10 +102,10 @@ def test_cache_encodes_a_damaged_part_anew(tmp_path, capsys, damage):
     else:
         save_file({"keys": np.zeros((2, 32), dtype=np.uint8), "vectors": np.zeros((2, 2), dtype=np.float32)}, part)
     calls = []
-    vectors = cached(["a", "b"], counting(calls), tmp_path)
+    vectors = kept(["a", "b"], counting(calls), tmp_path)
     assert calls == [["a", "b"]]
     assert np.array_equal(vectors, counting([])(["a", "b"]))
-    assert "encoding its texts anew" in capsys.readouterr().err
+    assert "encoding its contents anew" in capsys.readouterr().err
 
 
 def test_hostile_texts(encoder, tmp_path):
@@ -143,8 +151,73 @@ def test_incomplete_folder_is_refused_by_name(tmp_path, missing):
         locate(str(tmp_path))
 
 
+WIDE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 40}
+FAMILIES = {
+    "bert": lambda: hf.BertModel(hf.BertConfig(**WIDE)),
+    "without a pooler": lambda: hf.BertModel(hf.BertConfig(**WIDE), add_pooling_layer=False),
+    "roberta": lambda: hf.RobertaModel(hf.RobertaConfig(**WIDE, pad_token_id=0)),
+    "mpnet": lambda: hf.MPNetModel(hf.MPNetConfig(**WIDE, pad_token_id=0)),
+    "for words": lambda: hf.BertForMaskedLM(hf.BertConfig(**WIDE)),
+}
+
+
+def saved(model, folder):
+    """A small random model as `save_pretrained` writes it, with letters for words."""
+    letters = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
+    hf.BertTokenizer(vocab={word: place for place, word in enumerate(letters)}).save_pretrained(folder)
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_encoders_by_folder(family, tmp_path):
+    encoder = TextEncoder(model=saved(FAMILIES[family](), tmp_path), batch=2)
+    vectors = encoder.encode(["a b c", "c b a", "", "x " * 100_000])
+    assert vectors.shape == (4, 16)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert not np.allclose(vectors[0], vectors[1], atol=1e-4)
+
+
+def test_every_setting_counts(tmp_path):
+    model = saved(FAMILIES["bert"](), tmp_path)
+    text = ["a b c d e f"]
+    plain = TextEncoder(model=model).encode(text)
+    for other in ({"pooling": "cls"}, {"prefix": "q "}, {"max_length": 4}, {"normalise": False}, {"dtype": "bfloat16"}):
+        assert not np.array_equal(plain, TextEncoder(model=model, **other).encode(text)), other
+    assert np.allclose(plain, TextEncoder(model=model, dtype="bfloat16").encode(text), atol=0.02)
+    assert np.array_equal(TextEncoder(model=model, prefix="q ").encode(text), TextEncoder(model=model).encode(["q a b c d e f"]))
+    assert np.array_equal(TextEncoder(model=model, max_length=4).encode(text), TextEncoder(model=model).encode(["a b"]))
+
+
+def test_texts_are_encoded_in_parts(tmp_path, monkeypatch):
+    encoder = TextEncoder(model=saved(FAMILIES["bert"](), tmp_path / "model"), batch=64)
+    sizes = []
+    real = module.Model.encode
+    monkeypatch.setattr(module.Model, "encode", lambda self, texts: sizes.append(len(texts)) or real(self, texts))
+    texts = [" ".join(str(place).translate(str.maketrans("0123456789", "abcdefghij"))) for place in range(5000)]
+    vectors = encoder.encode(texts)
+    assert sizes == [4096, 904]
+    assert np.array_equal(vectors, encoder.encode(texts, tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(("how", "words"), [("unknown", "no architecture 'telepathy'"), ("layer", "weights are missing")])
+def test_unknown_and_incomplete_models_are_refused_by_name(tmp_path, how, words):
+    saved(FAMILIES["bert"](), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    changed = {"model_type": "telepathy"} if how == "unknown" else {"num_hidden_layers": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config | changed))
+    with pytest.raises(ConfigError, match=f"text_encoder.model: '{tmp_path}'.*{words}"):
+        TextEncoder(model=str(tmp_path)).encode(["a"])
+
+
+def test_a_model_that_is_no_text_encoder_is_refused(tmp_path):
+    small = {"d_model": 16, "d_ff": 16, "num_layers": 1, "num_heads": 2, "d_kv": 8, "vocab_size": 40}
+    with pytest.raises(ConfigError, match="T5Model is no encoder of texts alone"):
+        TextEncoder(model=saved(hf.T5Model(hf.T5Config(**small)), tmp_path)).encode(["a"])
+
+
 def test_garbage_weights_are_refused(tmp_path):
-    source = locate(MINILM)
+    source = locate(MINILM).folder
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"no weights")
