@@ -12,7 +12,7 @@ from components.stage import PARAMS
 from flows import champions, report, tags
 
 LOCK = Path("dvc.lock")
-PAPERS = (report.GATE, report.METRICS, report.PAGE, report.PROMOTION, PARAMS, LOCK)
+PAPERS = (report.GATE, report.METRICS, report.PAGE, report.PROMOTION, report.VALIDATION, PARAMS, LOCK)
 CODE, NEITHER = ("components", "serving", "flows", "conf"), ("constraints.txt",)
 
 

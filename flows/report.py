@@ -12,6 +12,7 @@ METRICS = REPORTS / "metrics.json"
 GATE = REPORTS / "gate.json"
 PROMOTION = REPORTS / "promotion.json"
 PAGE = REPORTS / "report.html"
+VALIDATION = Path("artifacts/validate/validation.json")
 Row = dict[str, Any]
 
 

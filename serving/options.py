@@ -26,12 +26,14 @@ class Options:
         champions: the pointer to the champion, ZHIJIAN_CHAMPION; there need not be one.
         bundle: the bundle to serve whatever the champion, ZHIJIAN_BUNDLE; None when not told.
         keys: the file of API keys, ZHIJIAN_KEYS; None when there is none.
+        reports: the folder of the last run's reports, ZHIJIAN_REPORTS; there need not be one.
     """
 
     feedback: str
     champion: Path
     bundle: Path | None = None
     keys: Path | None = None
+    reports: Path = Path("reports")
 
     @staticmethod
     def read(environment: Mapping[str, str] = os.environ) -> "Options":
@@ -42,9 +44,16 @@ class Options:
             champion=Path(environment.get("ZHIJIAN_CHAMPION") or "champions/champion.json").absolute(),
             bundle=Path(bundle) if bundle else None,
             keys=Path(keys).absolute() if keys else None,
+            reports=Path(environment.get("ZHIJIAN_REPORTS") or "reports").absolute(),
         )
+
+    @property
+    def docs(self) -> Path:
+        """The folder of Data Docs."""
+        return self.reports / "data_docs"
 
     def say(self) -> dict[str, str]:
         """The same as variables, for processes that are started elsewhere."""
-        said = {"ZHIJIAN_FEEDBACK": self.feedback, "ZHIJIAN_CHAMPION": str(self.champion)}
+        paths = {"ZHIJIAN_CHAMPION": str(self.champion), "ZHIJIAN_REPORTS": str(self.reports)}
+        said = {"ZHIJIAN_FEEDBACK": self.feedback} | paths
         return said | ({"ZHIJIAN_KEYS": str(self.keys)} if self.keys else {})

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from components.schema import Answer
+from components.schema import TABLES, Answer
 from serving.keys import Scope
 from serving.messages import (
     ChatReply,
@@ -28,8 +28,10 @@ from serving.messages import (
     SimilarRequest,
     Stored,
 )
+from serving.papers import Papers
+from serving.site import FILES
 
-OPEN = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})  # these, by GET, need no key; BentoML's own page calls third parties
+OPEN = frozenset({"/livez", "/readyz", "/healthz", "/metrics", *FILES})  # these, by GET, need no key: they tell of nobody
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ ROUTES: dict[str, Route] = {
     ),
     "/users/erase": Route("admin", EraseRequest, Erased, "Forget a user, now and in the next bundle", {"user_id": "u00042"}),
     "/models": Route("read", None, Models, "Say which bundle is served, since when, and what it scored"),
+    "/models/papers": Route("read", None, Papers, "Give what is written down of that bundle: figures, verdict, data, champions"),
     "/docs.json": Route("read"),
     "/schema.json": Route("read"),
+    **{f"/data-docs/{name}.html": Route("read") for name in ("index", *TABLES)},
 }

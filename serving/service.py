@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components.errors import BundleError, RequestError, ZhijianError
 from components.schema import Answer
-from serving import logs, metrics, talk, traces
+from serving import logs, metrics, papers, site, talk, traces
 from serving.feedback import Feedback
 from serving.guard import Guard, Limits, problem
 from serving.keys import Ring
@@ -286,6 +286,13 @@ async def models(_: Request) -> Response:
     return Response(_running().watch.models().model_dump_json(), media_type="application/json")
 
 
+async def written(_: Request) -> Response:
+    """Give what is written down of the bundle that is served."""
+    known = _running().watch.live.recommender
+    found = await asyncio.to_thread(papers.gather, known.bundle, known.about.get("curves", {}), OPTIONS)
+    return Response(found.model_dump_json(), media_type="application/json")
+
+
 async def measured(_: Request) -> Response:
     """Give what Prometheus asks for."""
     return Response(await asyncio.to_thread(metrics.page), media_type=metrics.KIND)
@@ -296,8 +303,10 @@ async def interface(_: Request) -> Response:
     return JSONResponse(document(ROUTES, _running().watch.live.about.bundle, keys=KEYS is not None))
 
 
-KEYS = Options.read().keys
-Zhijian.mount_asgi_app(Starlette(routes=[Path("/models", models), Path("/metrics", measured), Path("/docs.json", interface)]), path="/")
+OPTIONS = Options.read()
+KEYS = OPTIONS.keys
+PAPERS = [Path("/models", models), Path("/models/papers", written), Path("/metrics", measured), Path("/docs.json", interface)]
+Zhijian.mount_asgi_app(Starlette(routes=[*PAPERS, *site.routes(OPTIONS)]), path="/")
 Zhijian.add_asgi_middleware(logs.Journal, paths=[*ROUTES, *OPEN])  # pyright: ignore[reportArgumentType]
 Zhijian.add_asgi_middleware(Guard, routes=ROUTES, limits=Limits.read(), ring=Ring(KEYS) if KEYS else None)  # pyright: ignore[reportArgumentType]
 Zhijian.add_asgi_middleware(Ready)  # pyright: ignore[reportArgumentType]

@@ -26,26 +26,28 @@ BENTOFILE = {
     "service": f"{SERVICE}:Zhijian",
     "name": NAME,
     "description": "Personalised recommendations with their reasons: recommend, similar, explain, chat.",
-    "include": ["serving", "components", "bundle", "requirements.txt"],
+    "include": ["serving", "components", "bundle", "papers", "requirements.txt"],
     "python": {"requirements_txt": "requirements.txt", "lock_packages": False},
     "docker": {"distro": "debian", "python_version": "3.11"},
 }
 
 
-def main(bundle: Path, verdict: Path, out: Path) -> None:
-    """Write `package.json` and, on a pass, `bento/`: the service, the code and pins that it needs, and the bundle.
+def main(bundle: Path, verdict: Path, metrics: Path, validation: Path, out: Path) -> None:
+    """Write `package.json` and, on a pass, `bento/`: the service, the code and pins that it needs, the bundle, and what tells of it.
 
     Equal inputs give equal bytes: the Bento's version is the bundle's id and its date a fixed one.
 
     Raises:
-        DataError: the verdict is no verdict, or one about another bundle.
+        DataError: the verdict is no verdict, or it or the metrics are about another bundle.
         BundleError: the bundle does not match its manifest, can't be loaded by the code that is carried, or BentoML fails.
     """
     identity = artifacts.verify(bundle)["id"]
     reason = _refused(verdict, identity)
+    if (measured := artifacts.read_json(metrics).get("bundle")) != identity:
+        raise DataError(f"{metrics}: measures bundle {measured}, not {identity}; measure this one with `dvc repro evaluate`")
     with artifacts.folder(out) as aside:
         if not reason:
-            _build(bundle, identity, aside / "bento")
+            _build(bundle, identity, [metrics, verdict, validation], aside / "bento")
         artifacts.write_json(aside / "package.json", {"built": not reason, "bundle": identity, "reason": reason})
     say(f"package: no Bento was built: {reason}" if reason else f"package: built {out / 'bento'}; serve it with `zhijian serve`")
 
@@ -63,10 +65,10 @@ def _refused(path: Path, identity: str) -> str:
     return "" if passed else "the gate refused it: " + ("; ".join(reasons) or "no criterion named")
 
 
-def _build(bundle: Path, identity: str, out: Path) -> None:
+def _build(bundle: Path, identity: str, papers: list[Path], out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="zhijian-") as name:  # not below .state: BentoML refuses files in hidden folders
         home, context = Path(name, "home").resolve(), Path(name, "context").resolve()
-        _lay_out(bundle, context)
+        _lay_out(bundle, papers, context)
         home.mkdir()
         _python("its code can't load the bundle; make it anew with `dvc repro`", context, home, "-c", TRIAL)
         _python("BentoML can't build it", context, home, "-m", "bentoml", "build", ".", "--version", identity)
@@ -76,9 +78,11 @@ def _build(bundle: Path, identity: str, out: Path) -> None:
         shutil.move(built, out)
 
 
-def _lay_out(bundle: Path, context: Path) -> None:
+def _lay_out(bundle: Path, papers: list[Path], context: Path) -> None:
     """Copy what the Bento is to carry: a bundle names the classes that rank in it, so their modules count as imported."""
     shutil.copytree(bundle, context / "bundle")
+    for paper in papers:
+        artifacts.write_text(context / "papers" / paper.name, paper.read_text(encoding="utf-8"))
     named = {module for path in bundle.glob("*.json") for module in TARGET.findall(path.read_text(encoding="utf-8"))}
     carried = closure(ROOT, [SERVICE, *named])
     for file in [*carried.files, *_data(carried.files)]:
@@ -89,8 +93,9 @@ def _lay_out(bundle: Path, context: Path) -> None:
 
 
 def _data(files: list[Path]) -> list[Path]:
-    """Words and templates: yaml files beside the carried modules, or in a folder of their own there."""
-    found = {path for folder in {file.parent for file in files} for words in ("*.yaml", "*/*.yaml") for path in (ROOT / folder).glob(words)}
+    """Words, templates and the page: files beside the carried modules, or in a folder of their own there."""
+    kinds = ("*.yaml", "*/*.yaml", "web/*")
+    found = {path for folder in {file.parent for file in files} for kind in kinds for path in (ROOT / folder).glob(kind)}
     return sorted(path.relative_to(ROOT) for path in found)
 
 

@@ -28,7 +28,7 @@ def serve(
         Path | None, typer.Option(help="Serve this bundle with the code here, not the built Bento.", resolve_path=True)
     ] = None,
 ) -> None:
-    """Serve the built Bento over HTTP."""
+    """Serve the built Bento over HTTP, and the page."""
     from components import artifacts
     from flows import doctor
 
@@ -39,6 +39,7 @@ def serve(
         os.environ["ZHIJIAN_BUNDLE"] = str(bundle)
     elif not BENTO.is_dir():
         raise BundleError(f"{BENTO}: no Bento here; `zhijian retrain` builds one when the gate passes, --bundle serves any bundle")
+    note(f"when it is ready, open http://127.0.0.1:{port}")
     what = "serving.service:Zhijian" if bundle else str(BENTO.resolve())  # BentoML looks for a relative path below itself
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", what, "--port", str(port)])  # noqa: S606 - no shell wanted
 

@@ -20,6 +20,18 @@ from tests.serving.databases import binaries, postgresql
 from tests.world import run, stage
 
 IN_FLIGHT = 4
+FIGURES = {  # of metrics.json, what the page shows
+    "k": 10,
+    "data": {"test_users": 90},
+    "models": {
+        "hybrid": {"NDCG@10": {"mean": 0.4321, "low": 0.4, "high": 0.47}, "HR@10": {"mean": 0.8, "low": 0.7, "high": 0.9}},
+        "popularity": {"NDCG@10": {"mean": 0.1, "low": 0.05, "high": 0.15}, "HR@10": {"mean": 0.2, "low": 0.1, "high": 0.3}},
+    },
+    "slices": [
+        {"slice": "user", "value": "warm", "users": 90, "HR@10": 0.8, "NDCG@10": 0.4321},
+        {"slice": "user", "value": "cold", "users": 0, "HR@10": None, "NDCG@10": None},
+    ],
+}
 OFFLINE = """
 import json, sys
 from components.recommend import Recommender
@@ -51,6 +63,7 @@ def judge(project, *, passed, bundle=None):
     criteria = [{"name": "floor", "value": 0.1, "bound": 0.2, "passed": passed, "reason": "NDCG@10 0.1 is below 0.2"}]
     (project / "reports").mkdir(exist_ok=True)
     (project / "reports/gate.json").write_text(json.dumps({"passed": passed, "bundle": judged, "criteria": criteria}))
+    (project / "reports/metrics.json").write_text(json.dumps({"bundle": judged} | FIGURES))
 
 
 @pytest.fixture(scope="session")
@@ -110,17 +123,17 @@ def wild(bento, tmp_path_factory):
 
 
 @contextmanager
-def serve(bento: Path, folder: Path, **environment: str) -> Iterator[Server]:
+def serve(bento: Path, folder: Path, port: int = 0, **environment: str) -> Iterator[Server]:
     """Serve a Bento from another folder until the block ends."""
     command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", "127.0.0.1"]
-    with started(command, folder, folder / "server.log", **environment) as ready:
+    with started(command, folder, folder / "server.log", port, **environment) as ready:
         yield ready
 
 
 @contextmanager
-def started(command: list[str], folder: Path, log: Path, **environment: str) -> Iterator[Server]:
-    """Run a command that serves, on a free port, until the block ends."""
-    port = free_port()
+def started(command: list[str], folder: Path, log: Path, port: int = 0, **environment: str) -> Iterator[Server]:
+    """Run a command that serves, on a free port unless one is given, until the block ends."""
+    port = port or free_port()
     with log.open("w") as file:
         process = subprocess.Popen(
             [*command, "--port", str(port)],

@@ -191,7 +191,7 @@ def test_without_keys_only_this_machine_is_answered():
 
 def test_with_keys_everyone_needs_one_for_everything(ring):
     key = create(ring.path, ["read"])
-    for path in ("/similar", "/models", "/", "/nope", "/docs.json"):
+    for path in ("/similar", "/models", "/nope", "/docs.json", "/data-docs/index.html"):
         for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
             answer = asked(ring, method, path)
             assert answer.status_code == 401
