@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +13,15 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from components import artifacts
 from components.errors import BundleError, DataError, ZhijianError
+from components.schema import Answer
 from serving import metrics
-from serving.messages import Models, RefusedBundle, Served
+from serving.messages import Models, RecommendRequest, RefusedBundle, Served
 from serving.options import Options
 
 if TYPE_CHECKING:
     from components.dialogue.conversation import Conversation
     from components.recommend import Recommender
+    from components.recommend.session import Session
 
 LOG = logging.getLogger("zhijian.live")
 EVERY = 0.25  # seconds between two looks at the pointer
@@ -88,6 +90,21 @@ def load(folder: Path, champion: Pointer | None = None) -> Live:
         metrics=_scores(folder.parent / "metrics.json") if champion else {},
     )
     return Live(recommender, conversation, about)
+
+
+Asked = tuple[Live, RecommendRequest, "Session | None"]
+
+
+def ranked(asked: Sequence[Asked]) -> list[Answer | Exception]:
+    """Answer requests for recommendations, those of one bundle together."""
+    from components.recommend.asking import Ask  # late, as it brings the models along
+
+    answers: dict[int, Answer | Exception] = {}
+    for live in {id(live): live for live, _, _ in asked}.values():
+        own = [(place, request, session) for place, (which, request, session) in enumerate(asked) if which is live]
+        asks = [Ask(one.user_id, one.history, one.k, one.filters, one.at, session) for _, one, session in own]
+        answers |= zip([place for place, _, _ in own], live.recommender.together(asks), strict=True)
+    return [answers[place] for place in range(len(asked))]
 
 
 @dataclass
@@ -188,7 +205,10 @@ def _warm(recommender: "Recommender") -> None:
     """Make what is made at the first call of each kind."""
     recommender.recommend(history=[], k=1)
     recommender.recommend(history=recommender.items[:1], k=1)
-    recommender.similar(recommender.items[0], 1)
+    for by in ("both", "content", "behaviour"):
+        recommender.similar(recommender.items[0], 1, by)
+    recommender.peers(recommender.items[0], 1, "behaviour")
+    recommender.peers(recommender.items[0], 1, "both")
     if recommender.encoder:
         recommender.search("hello", 1)
     recommender.explain(recommender.items[0], history=recommender.items[-1:])

@@ -22,7 +22,7 @@ from serving import logs, metrics, papers, site, talk, traces
 from serving.feedback import Feedback
 from serving.guard import Guard, Limits, problem
 from serving.keys import Ring
-from serving.live import EVERY, Live, Watch
+from serving.live import EVERY, Live, Watch, ranked
 from serving.messages import (
     ChatReply,
     ChatRequest,
@@ -46,6 +46,7 @@ from serving.openapi import document
 from serving.options import Options, count
 from serving.routes import OPEN, ROUTES
 from serving.store import Store, StoreError
+from serving.together import Together
 
 if TYPE_CHECKING:
     from components.recommend.session import Session
@@ -102,6 +103,7 @@ class Zhijian:
         options = Options.read()
         self.watch = Watch.start(options)
         self.feedback = Feedback(Store.open(options.feedback))
+        self.together = Together(ranked)
         self.tasks: list[asyncio.Task[None]] = []
         metrics.serving(self.watch.live.about)
         if options.keys is None:
@@ -142,9 +144,8 @@ class Zhijian:
     async def recommend(self, request: RecommendRequest, /) -> Answer:
         """Recommend items to a user, or to whoever has this history."""
         session = await self._session(request.user_id)
-        known = self.watch.live.recommender
         with metrics.stage("rank"):
-            answer = known.recommend(request.user_id, request.history, request.k, request.filters, request.at, session=session)
+            answer = await self.together.ask((self.watch.live, request, session))
         metrics.recommended(answer.source)
         logs.note("bundle", answer.bundle)
         logs.note("source", answer.source)

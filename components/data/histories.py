@@ -1,8 +1,9 @@
 """Interactions as sequences: dense indices inside, string ids at the border."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from components import artifacts
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+T = TypeVar("T")
 NOW = int(np.iinfo(np.int64).max)  # asked after every event there is
 
 
@@ -30,6 +32,9 @@ class Histories:
     offsets: Ints
     who: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     at: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    _known: dict[tuple[int, str], tuple[object, Any]] = field(
+        default_factory=dict[tuple[int, str], tuple[object, Any]], init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         for name, default in (("who", -1), ("at", NOW)):
@@ -48,6 +53,13 @@ class Histories:
     def users(self) -> Ints:
         """The user of each event, int64 (events,)."""
         return np.repeat(np.arange(len(self)), self.lengths)
+
+    def once(self, owner: object, name: str, make: Callable[[], T]) -> T:
+        """What `owner` makes of these histories, made once: kept under a name for as long as they are."""
+        kept = self._known.get((id(owner), name))
+        if kept is None or kept[0] is not owner:
+            kept = self._known[id(owner), name] = owner, make()
+        return kept[1]
 
     def pick(self, users: Ints) -> "Histories":
         """Keep the given users, in the given order."""
@@ -115,6 +127,14 @@ def index(interactions: pl.DataFrame, users: list[str], items: list[str]) -> His
     counts = np.bincount(rows["user"].to_numpy(), minlength=len(users))
     offsets = np.concatenate([[0], np.cumsum(counts)])
     return Histories(rows["item"].to_numpy(), rows["time"].to_numpy(), offsets, np.arange(len(users)))
+
+
+def together(parts: Sequence[Histories]) -> Histories:
+    """The users of several histories, one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    items, times, who, at = (np.concatenate([getattr(part, name) for part in parts]) for name in ("items", "times", "who", "at"))
+    return Histories(items, times, np.concatenate([[0], np.cumsum(np.concatenate([part.lengths for part in parts]))]), who, at)
 
 
 def merge(first: Histories, then: Histories) -> Histories:

@@ -105,10 +105,13 @@ class AttentionScorer:
         longest = int(np.clip(histories.lengths, 1, self.sequence.length).max(initial=1))
         odds = np.zeros(candidates.shape)
         alpha = np.zeros((*candidates.shape, 1 + longest))
-        for users in replace(self.sequence, places=PLACES).blocks(histories):
-            known = None if z is None else z[users]
-            odds[users], shares = self._rate(histories.pick(users), candidates[users], known)
-            alpha[users, :, 0], alpha[users, :, 1 + longest - (shares.shape[2] - 1) :] = shares[:, :, 0], shares[:, :, 1:]
+        for users, some in self.sequence.parts(histories):
+            tokens, there = self.sequence.tokens(some)
+            for rows in replace(self.sequence, places=PLACES).blocks(some):
+                n, own = int(np.clip(some.lengths[rows], 1, self.sequence.length).max()), users[rows]
+                seen = tokens[rows, -n:], there[rows, -n:]
+                odds[own], shares = self._rate(seen, candidates[own], None if z is None else z[own])
+                alpha[own, :, 0], alpha[own, :, 1 + longest - n :] = shares[:, :, 0], shares[:, :, 1:]
         return odds, alpha
 
     def attention(self, histories: Histories, candidates: Ints) -> Floats:
@@ -125,12 +128,12 @@ class AttentionScorer:
         with torch.inference_mode():
             return table, self.head.query(table)
 
-    def _rate(self, histories: Histories, candidates: Ints, z: Floats | None) -> tuple[Floats, Floats]:
+    def _rate(self, seen: tuple[Tensor, Tensor], candidates: Ints, z: Floats | None) -> tuple[Floats, Floats]:
         given = np.zeros((*candidates.shape, len(self.head.spread))) if z is None else z
         chosen = torch.from_numpy(candidates)
         with torch.inference_mode():
             asked = self._items[0][chosen], self._items[1][chosen]
-            odds, alpha = self.head(self.sequence.tokens(histories), asked, torch.from_numpy(given).to(torch.float64))
+            odds, alpha = self.head(seen, asked, torch.from_numpy(given).to(torch.float64))
         return odds.numpy(), alpha.numpy()
 
 

@@ -16,26 +16,12 @@ from components.errors import DataError
 from components.knowledge.channels import Channels, Limits, Sparse
 from components.ranking.linear import decayed
 from components.ranking.parts import Arrays, Floats, Scorer, World
+from components.ranking.paths import Chains, Path, Pathfinder
 from components.schema import node
 from components.training import Plan, fit
 
 BLOCK = 2**25  # values of a dense block, at most
 OWN = 2**12  # items whose paths to themselves are summed at a time
-
-
-@dataclass(frozen=True)
-class Path:
-    """A chain of edges from an item of the history to a candidate.
-
-    Attributes:
-        source: the item of the history.
-        edges: ids of the one to three edges, from the source on.
-        weight: its share of the score.
-    """
-
-    source: int
-    edges: tuple[int, ...]
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -77,6 +63,8 @@ class KnowledgeScorer:
         found = np.zeros((*candidates.shape, size), dtype=np.float32)
         widest = int(np.diff(self._exits.ways.indptr).max(initial=1)) + size
         step = max(1, BLOCK // 4 // max(self.channels.steps.shape[1] + len(self._exits.kind), candidates.shape[1] * widest))
+        if len(histories) <= step:
+            return self._pairs(histories, candidates).astype(np.float32)
         for start in range(0, len(histories), step):
             users = np.arange(start, min(start + step, len(histories)))
             found[users] = self._pairs(histories.pick(users), candidates[users])
@@ -84,17 +72,32 @@ class KnowledgeScorer:
 
     def paths(self, history: Ints, candidate: int, most: int) -> list[Path]:
         """The `most` heaviest paths from a history, oldest first, to a candidate, by weight downwards, then by edges."""
-        past = self._past(Histories(history, np.arange(len(history)), np.array([0, len(history)])))
-        return _paths(self.channels, self.weights, (past.indices.astype(np.int64), past.data), candidate, most)
+        one = Histories(history, np.arange(len(history)), np.array([0, len(history)]))
+        return self.chains(one, np.array([[candidate]]), most).lists(1)[0]
+
+    def chains(self, histories: Histories, candidates: Ints, most: int) -> Chains:
+        """The same of each user with candidates, int64 (users, c), -1 where there is none, found together."""
+        return self._finder.heaviest(self._past(histories), candidates, most)
 
     def tensors(self) -> Arrays:
         """What training found."""
         return self.learned
 
+    @cached_property
+    def _finder(self) -> Pathfinder:
+        return Pathfinder(self.channels, self.weights)
+
     def _past(self, histories: Histories) -> Sparse:
+        return histories.once(self, "past", lambda: self._summed(histories))
+
+    def _summed(self, histories: Histories) -> Sparse:
         past = decayed(histories, self.channels.steps.shape[0], self.decay, self.power)
         past.sum_duplicates()
         return past
+
+    def _reach(self, histories: Histories) -> Floats:
+        """What a history is worth at each exit: float64 (users, exits)."""
+        return np.ascontiguousarray((self._exits.bridge @ (self._past(histories) @ self.channels.steps).toarray().T).T)
 
     @cached_property
     def _joined(self) -> Sparse:
@@ -118,10 +121,9 @@ class KnowledgeScorer:
         return found
 
     def _pairs(self, histories: Histories, candidates: Ints) -> Floats:
-        past = self._past(histories)
-        reach = self._exits.bridge @ (past @ self.channels.steps).toarray().T
+        past, reach = self._past(histories), histories.once(self, "reach", lambda: self._reach(histories))
         user = np.repeat(np.arange(len(candidates)), candidates.shape[1])
-        found = self._exits.summed(np.ascontiguousarray(reach.T), user, candidates.ravel())
+        found = self._exits.summed(reach, user, candidates.ravel())
         own = np.asarray(past[user, candidates.ravel()]).reshape(-1, 1) * self._own[candidates.ravel()]
         return (found - own).reshape(*candidates.shape, found.shape[1])
 
@@ -158,25 +160,6 @@ class _Exits:
         start = np.repeat(user * reach.shape[1], np.diff(ways.indptr))
         values = reach.ravel()[start + ways.indices] * ways.data
         return sparse.csr_array((values, self.kind[ways.indices], ways.indptr), shape=(len(items), self.types)).toarray()
-
-
-def _paths(channels: Channels, weights: Floats, history: tuple[Ints, Floats], candidate: int, most: int) -> list[Path]:
-    items, shares = history
-    source, entered, before = channels.into(items)
-    _, left, after = channels.out(np.array([candidate]))
-    order = np.argsort(left, kind="stable")
-    low, high = (np.searchsorted(left[order], entered, side) for side in ("left", "right"))
-    sizes = np.where(items[source] == candidate, 0, high - low)
-    first = np.repeat(np.arange(len(entered)), sizes)
-    last = order[np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes - low, sizes)]
-    worth = shares[source[first]] * weights[entered[first]]
-    chains = np.stack([before[first], channels.middle[entered[first]], after[last]], 1)
-    ranked = np.lexsort((chains[:, 2], chains[:, 1], chains[:, 0], -worth))
-    total = worth.sum()
-    return [
-        Path(int(items[source[first[i]]]), tuple(int(edge) for edge in chains[i] if edge >= 0), float(worth[i] / total))
-        for i in ranked[:most]
-    ]
 
 
 class Attention(nn.Module):

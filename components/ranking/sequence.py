@@ -1,5 +1,6 @@
 """The sequence model: a causal transformer trained to tell each event's next item, retrieving by inner product."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,8 +42,8 @@ class SequenceScorer:
     def states(self, histories: Histories) -> Floats:
         """Vectors u of the users, float64 (users, width); zero for an empty history."""
         states = np.zeros((len(histories), self.net.form.width))
-        for users in self.blocks(histories):
-            states[users] = self.tokens(histories.pick(users))[0][:, -1].cpu().numpy()
+        for users, some in self.parts(histories):
+            states[users] = self.tokens(some)[0][:, -1].cpu().numpy()
         return states * (histories.lengths > 0)[:, None]
 
     def score(self, histories: Histories) -> Floats:
@@ -50,10 +51,16 @@ class SequenceScorer:
         return self.states(histories) @ self.table.T
 
     def tokens(self, histories: Histories) -> tuple[Tensor, Tensor]:
-        """The states at the last events, (users, n, width), right-aligned, and where there is one, bool (users, n)."""
-        with torch.inference_mode():
-            rows = recent(histories, self.length).to(self.net.calendar.device)
-            return self.net(rows, self._table), rows.items != PAD
+        """The states at the last events, (users, n, width), right-aligned, and where there is one, bool (users, n); encoded once."""
+        return histories.once(self.net, "tokens", lambda: self._encoded(histories))
+
+    def parts(self, histories: Histories) -> Iterator[tuple[Ints, Histories]]:
+        """Users in parts of about `places` events, and their histories; few are one part, the histories themselves."""
+        blocks = self.blocks(histories)
+        if len(blocks) == 1:
+            yield np.arange(len(histories)), histories
+        else:
+            yield from ((users, histories.pick(users)) for users in blocks)
 
     def tensors(self) -> Arrays:
         """All weights, float32."""
@@ -65,6 +72,11 @@ class SequenceScorer:
         order = np.argsort(lengths, kind="stable")
         block = np.cumsum(lengths[order]) // self.places
         return np.split(order, np.flatnonzero(np.diff(block)) + 1) if len(order) else []
+
+    def _encoded(self, histories: Histories) -> tuple[Tensor, Tensor]:
+        with torch.inference_mode():
+            rows = recent(histories, self.length).to(self.net.calendar.device)
+            return self.net(rows, self._table), rows.items != PAD
 
     @cached_property
     def _table(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Terms:
         count = sum(isinstance(part, Reranker) for part in parts.values())
         return cls(parts, np.tile([0.0, 1.0], (count, 1)))
 
-    @property
+    @cached_property
     def rerankers(self) -> dict[str, Reranker]:
         """The parts that also rate candidates."""
         return {name: part for name, part in self.parts.items() if isinstance(part, Reranker)}
@@ -66,8 +67,11 @@ class Terms:
         return None if part is None else part.rate(histories, candidates, self._pairs(histories, candidates))[1]
 
     def _pairs(self, histories: Histories, candidates: Ints) -> Floats | None:
-        reasoner = next((part for name, part in self.parts.items() if isinstance(part, Reasoner) and name not in self.silent), None)
-        return None if reasoner is None else reasoner.pairs(histories, candidates)
+        return None if self._reasoner is None else self._reasoner.pairs(histories, candidates)
+
+    @cached_property
+    def _reasoner(self) -> Reasoner | None:
+        return next((part for name, part in self.parts.items() if isinstance(part, Reasoner) and name not in self.silent), None)
 
 
 def head(part: str) -> str:

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
 from components.data.histories import Histories, Ints
 from components.knowledge.drawing import walk
 from components.knowledge.names import readable
 from components.ranking.hybrid import HybridScorer
 from components.ranking.knowledge import KnowledgeScorer
-from components.ranking.knowledge import Path as Chain
 from components.ranking.parts import Floats
+from components.ranking.terms import rounded
 from components.recommend.catalogue import Catalogue
 from components.schema import Attention, Edge, Path, Recommendation
 
@@ -25,6 +27,8 @@ PHRASES = {  # of an item, after "also"; what is not here is said as the relatio
     "released in": "from the {}",
     "made in": "from {}",
 }
+_ATTENTION = TypeAdapter(list[list[list[Attention]]])  # many are checked in one call, at half the price
+_PATHS = TypeAdapter(list[list[Path]])
 LINKING = ("by", "of", "to", "in", "from", "with", "at", "as", "about", "for", "on", "tagged")  # ends of relations without a verb
 
 
@@ -41,77 +45,82 @@ class Evidence:
     scorer: HybridScorer
     edges: list[Edge]
 
-    def of(self, asked: Histories, items: Ints, terms: Floats, scores: Floats, rules: list[list[str]]) -> list[Recommendation]:
-        """Give one user's items, ranked from 1, each with its evidence.
+    def of(self, asked: Histories, items: Ints, terms: Floats, scores: Floats, rules: list[list[list[str]]]) -> list[list[Recommendation]]:
+        """Give each user's items, ranked from 1, each with its evidence; it is looked up for all together.
 
         Args:
-            asked: one history.
-            terms: float64 (terms, items), what each term adds to the score, and after them the wish, where there is one.
-            scores: float64 (items,), probabilities.
-            rules: names of the rules that acted on each item.
+            items: int64 (users, k), -1 from where a list has ended.
+            terms: float64 (terms, users, k), what each term adds to the score, and after them the wish, where there is one.
+            scores: float64 (users, k), probabilities.
+            rules: names of the rules that acted on each user's items.
         """
         shares, chains = self._attention(asked, items), self._chains(asked, items)
-        names = [*self.scorer.terms.names, "wish"][: len(terms)]
-        ids, titles = self.catalogue.ids, self.catalogue.titles
+        names, added = [*self.scorer.terms.names, "wish"][: len(terms)], rounded(terms)
         return [
-            Recommendation(
-                rank=place + 1,
-                item_id=ids[item],
-                title=titles[item],
-                score=float(scores[place]),
-                parts=dict(zip(names, map(float, terms[:, place]), strict=True)),
-                reason=reason(chains[place], shares[place]),
-                attention=shares[place],
-                paths=chains[place],
-                rules=rules[place],
-            )
-            for place, item in enumerate(items)
+            [
+                self._one(items[user, place], place, float(scores[user, place]), dict(zip(names, own, strict=True)), evidence)
+                for place, own in enumerate(added[:, user, : len(rules[user])].T.tolist())
+                if (evidence := (shares[user][place], chains[user * items.shape[1] + place], rules[user][place]))
+            ]
+            for user in range(len(items))
         ]
 
-    def _attention(self, asked: Histories, items: Ints) -> list[list[Attention]]:
-        found = self.scorer.terms.attention(asked, items[None]) if len(asked.items) and len(items) else None
-        if found is None:
-            return [[] for _ in items]
-        shares = np.round(found[0, :, 1:], 6)
-        recent = asked.items[-shares.shape[1] :]
-        return [self._shown(recent, row) for row in shares]
+    def _one(
+        self, item: int, place: int, score: float, parts: dict[str, float], evidence: tuple[list[Attention], list[Path], list[str]]
+    ) -> Recommendation:
+        attention, paths, rules = evidence
+        said = reason(paths, attention)
+        return Recommendation(
+            rank=place + 1, item_id=self.catalogue.ids[item], title=self.catalogue.titles[item], score=score, parts=parts, reason=said,
+            attention=attention, paths=paths, rules=rules,
+        )  # fmt: skip
 
-    def _shown(self, items: Ints, shares: Floats) -> list[Attention]:
+    def _attention(self, asked: Histories, items: Ints) -> list[list[list[Attention]]]:
+        """What each item's attention fell on most, of each user's history."""
+        found = self.scorer.terms.attention(asked, np.maximum(items, 0)) if len(asked.items) and items.size else None
+        if found is None:
+            return [[[] for _ in row] for row in items]
+        recent = asked.padded(found.shape[2] - 1, -1)
+        shares = np.where(recent[:, None] >= 0, np.round(found[:, :, 1:], 6), -1.0)
+        order = np.argsort(-shares, axis=2, kind="stable")[:, :, :SHOWN]
+        weights = np.take_along_axis(shares, order, axis=2).tolist()
+        shown = [[self._shown(*one) for one in zip(recent[user, row], weights[user], strict=True)] for user, row in enumerate(order)]
+        return _ATTENTION.validate_python(shown)
+
+    def _shown(self, items: Ints, shares: list[float]) -> list[dict[str, Any]]:
         ids, titles = self.catalogue.ids, self.catalogue.titles
-        order = np.argsort(-shares, kind="stable")[:SHOWN]
-        return [Attention(item_id=ids[items[i]], title=titles[items[i]], weight=float(shares[i])) for i in order]
+        shown = zip(items.tolist(), shares, strict=True)
+        return [{"item_id": ids[item], "title": titles[item], "weight": share} for item, share in shown if item >= 0]
 
     @cached_property
     def _reasoner(self) -> KnowledgeScorer | None:
         return next((part for part in self.scorer.parts.values() if isinstance(part, KnowledgeScorer)), None)
 
     @cached_property
-    def _clear(self) -> frozenset[int]:
-        """Edges whose two ends have a name."""
+    def _clear(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which edges have a name at either end: bool (edges,)."""
         ends = pl.DataFrame(
             {"head": [edge.head for edge in self.edges], "tail": [edge.tail for edge in self.edges]},
             schema=dict.fromkeys(("head", "tail"), pl.String),
         )
-        named = ends.select(readable(pl.col("head")) & readable(pl.col("tail"))).to_series()
-        return frozenset(named.arg_true().to_list())
-
-    def _first(self, paths: list[Chain]) -> list[Chain]:
-        clear = [all(edge in self._clear for edge in path.edges) for path in paths]
-        return [paths[place] for place in sorted(range(len(paths)), key=lambda place: not clear[place])[:SHOWN]]
+        return ends.select(readable(pl.col("head")) & readable(pl.col("tail"))).to_series().fill_null(False).to_numpy()
 
     def _chains(self, asked: Histories, items: Ints) -> list[list[Path]]:
         """The heaviest paths to each item, those with readable names first; a path's weight is its share of what the graph adds."""
-        if self._reasoner is None:
-            return [[] for _ in items]
-        found = [self._first(self._reasoner.paths(asked.items, int(item), AMONG)) for item in items]
+        if self._reasoner is None or not len(asked.items):
+            return [[] for _ in items.ravel()]
+        found = self._reasoner.chains(asked, items, AMONG)
+        clear = (self._clear[found.edges] | (found.edges < 0)).all(1) if len(found) else found.pair
+        shown = found.pick(np.lexsort((~clear, found.pair))).first(SHOWN)
         titles = self.catalogue.titles
-        return [
+        told = [
             [
-                Path(source=titles[path.source], edges=[self.edges[edge] for edge in path.edges], weight=round(path.weight, 6))
+                {"source": titles[path.source], "edges": [self.edges[edge] for edge in path.edges], "weight": round(path.weight, 6)}
                 for path in paths
             ]
-            for paths in found
+            for paths in shown.lists(items.size)
         ]
+        return _PATHS.validate_python(told)
 
 
 def named(graph: pl.DataFrame, edges: pl.DataFrame) -> list[Edge]:

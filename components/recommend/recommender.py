@@ -17,6 +17,7 @@ from components.knowledge.graph import Knowledge
 from components.ranking.hybrid import Hybrid, HybridScorer
 from components.ranking.parts import Floats, World
 from components.ranking.terms import rounded
+from components.recommend.asking import Ask, Told, joint
 from components.recommend.catalogue import Catalogue
 from components.recommend.explain import Evidence, named
 from components.recommend.find import Finder, encoder
@@ -130,14 +131,48 @@ class Recommender:
             RequestError: k is not within 1 to 100, both or neither of user and history are given, a filter is wrong, or `at`
                 has no time zone.
         """
-        _check(k)
-        asked, unknown = self._asked(user, history, at, session)
-        items, terms, lists = self._listed(self._question(asked, filters, wish, session), k, self._in_force(at))
-        there = items[0] >= 0
-        rules = lists.rules(0) if lists else [[] for _ in items[0, there]]
-        shown = self._evidence.of(asked, items[0, there], terms[:, 0, there], self._chances(asked, terms)[0, there], rules)
-        source = "hybrid" if len(asked.items) else "dialogue" if wish and wish.leaning.any() else "popularity"
-        return Answer(bundle=self.bundle, source=source, user_id=user, unknown=unknown, items=shown)
+        [answer] = self.together([Ask(user, history, k, filters, at, session)], wish)
+        if isinstance(answer, RequestError):
+            raise answer
+        return answer
+
+    def together(self, asks: Sequence[Ask], wish: Wish | None = None) -> list[Answer | RequestError]:
+        """Answer many who ask, those alike in k and time at once; each gets what `recommend` gives, or what is wrong with the request."""
+        answers: dict[int, Answer | RequestError] = {}
+        alike: dict[tuple[int, datetime | None], list[tuple[int, Told]]] = {}
+        for place, ask in enumerate(asks):
+            try:
+                told = self._told(ask, wish)
+            except RequestError as error:
+                answers[place] = error
+            else:
+                alike.setdefault((ask.k, ask.at), []).append((place, told))
+        for (k, at), group in alike.items():
+            answers |= zip([place for place, _ in group], self._answers([one for _, one in group], k, at, wish), strict=True)
+        return [answers[place] for place in range(len(asks))]
+
+    def _told(self, ask: Ask, wish: Wish | None) -> Told:
+        _check(ask.k)
+        asked, unknown = self._asked(ask.user, ask.history, ask.at, ask.session)
+        return Told(ask, self._question(asked, ask.filters, wish, ask.session), unknown)
+
+    def _answers(self, told: list[Told], k: int, at: datetime | None, wish: Wish | None) -> list[Answer]:
+        question = joint(told)
+        items, terms, lists = self._listed(question, k, self._in_force(at))
+        lengths = (items >= 0).sum(1)
+        rules = [lists.rules(user) if lists else [[] for _ in range(length)] for user, length in enumerate(lengths)]
+        shown = self._evidence.of(question.histories, items, terms, self._chances(question.histories, terms), rules)
+        stranger = "dialogue" if wish and wish.leaning.any() else "popularity"
+        return [
+            Answer(
+                bundle=self.bundle,
+                source="hybrid" if known else stranger,
+                user_id=one.ask.user,
+                unknown=one.unknown,
+                items=found,
+            )
+            for one, found, known in zip(told, shown, question.histories.lengths, strict=True)
+        ]
 
     def batch(self, users: Sequence[str], k: int, at: Ints | None = None) -> pl.DataFrame:
         """Recommend to many users: user_id, item_id, rank, score; the same items and scores as one by one.
@@ -249,8 +284,8 @@ class Recommender:
         items, terms = self._ranked(question, self.reranking.policy.candidates, np.array([place]), closed=True)
         rank = int(np.flatnonzero(items[0] == place)[0])
         added = terms[:, :, [rank]]
-        about = [self._in_force(at).about(place)]
-        [found] = self._evidence.of(asked, np.array([place]), added[:, 0], self._chances(asked, added)[0], about)
+        about = [[self._in_force(at).about(place)]]
+        [[found]] = self._evidence.of(asked, np.array([[place]]), added, self._chances(asked, added), about)
         return Explanation(bundle=self.bundle, item=found.model_copy(update={"rank": rank + 1}), unknown=unknown)
 
     @property

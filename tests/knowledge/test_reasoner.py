@@ -131,6 +131,18 @@ def test_the_score_is_the_sum_of_its_paths(mixed):
                 assert all(path.source in history and path.source != target for path in paths)
 
 
+def test_paths_found_together_are_those_found_alone(mixed):
+    found = scorer(mixed)
+    asked = histories([[0, 5, 9], [], [3, 3, 5], [7, 7, 2]])
+    candidates = np.array([[1, 2, 3, -1], [1, 2, 3, 4], [19, 5, 5, -1], [0, 11, 12, 13]])
+    lists = found.chains(asked, candidates, 4).lists(candidates.size)
+    for user in range(4):
+        own = asked.pick(np.array([user])).items
+        for place, item in enumerate(candidates[user].tolist()):
+            assert lists[user * 4 + place] == (found.paths(own, item, 4) if item >= 0 else [])
+    assert sum(map(len, lists)) > 20
+
+
 def test_deleting_the_shown_edge_deletes_the_path_and_its_share_of_the_score(mixed):
     found = scorer(mixed)
     history = np.array([0, 5, 9, 3])

@@ -13,12 +13,15 @@ import pytest
 from components import artifacts, nodes
 from components.errors import BundleError, ConfigError, RequestError
 from components.knowledge.drawing import walk
+from components.ranking.transformer import SequenceNet
 from components.recommend import Recommender
+from components.recommend.asking import Ask
 from components.recommend.diversity import DPP, MMR
 from components.recommend.policy import Policy
 from components.recommend.retrieval import HNSW, Faiss, Retrieval, directions
 from components.recommend.rules import Boost, Bury, Cap, Pin, Quota, Rule, Stock
-from components.schema import Filters
+from components.recommend.session import Session
+from components.schema import Answer, Filters
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,33 @@ def test_batch_is_one_by_one(recommender: Recommender) -> None:
         rows = together.filter(pl.col("user_id") == user)
         assert rows["item_id"].to_list() == ids(alone)
         assert rows["score"].to_list() == [item.score for item in alone.items]
+
+
+def test_many_who_ask_together_get_what_each_gets_alone_evidence_included(recommender: Recommender) -> None:
+    stop = Filters(exclude={"category": ["Horror"]})
+    session = Session(("i004", "i031"), (1_600_000_500, 1_600_000_600), frozenset({"i007"}))
+    asks = [Ask(user) for user in [*list(recommender.users)[:9], "nobody"]] + [
+        Ask(history=["i000", "i003"], k=3),
+        Ask("u004", filters=stop),
+    ]
+    asks += [Ask("u005", session=session), Ask(history=[]), Ask("u001", k=0), Ask(history=["i001"], at=datetime(2020, 9, 13, tzinfo=UTC))]
+    answers = recommender.together(asks)
+    for ask, answer in zip(asks, answers, strict=True):
+        if ask.k == 0:
+            assert isinstance(answer, RequestError)
+            assert answer.field == "k"
+        else:
+            alone = recommender.recommend(ask.user, ask.history, ask.k, ask.filters, ask.at, session=ask.session)
+            assert answer == alone
+    assert any(item.paths for answer in answers if isinstance(answer, Answer) for item in answer.items)
+
+
+def test_a_history_is_encoded_once_for_a_list_and_its_evidence(recommender: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    encode = SequenceNet.forward
+    monkeypatch.setattr(SequenceNet, "forward", lambda net, rows, table: calls.append(len(rows)) or encode(net, rows, table))
+    recommender.together([Ask(user) for user in list(recommender.users)[:3]])
+    assert calls == [3]
 
 
 def test_fewer_are_the_first_of_more(recommender: Recommender) -> None:
