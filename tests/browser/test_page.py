@@ -1,6 +1,7 @@
 """What a person can do with the page."""
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from serving.keys import create
 from tests.browser.conftest import Service, enter, titles, visit
 
+AUDIT = Path(__file__).with_name("audit.js").read_text()
 HOSTILE = "<img src=x onerror=window.harmed=1><script>window.harmed=1</script>"
 
 
@@ -161,6 +163,15 @@ def test_everything_can_be_done_with_the_keyboard(known: Page) -> None:
     expect(known.get_by_role("heading", level=1)).to_be_focused()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_has_a_name_headings_are_in_order_and_text_stands_out(known: Page, theme: str) -> None:
+    known.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    for view in ("#/talk", "#/model", "#/you", "#/item/i002", "#/search/horror", "#/"):
+        visit(known, view)
+        known.wait_for_load_state("networkidle")
+        assert known.evaluate(AUDIT) == [], view
+
+
 def test_a_title_that_is_markup_is_text(known: Page) -> None:
     def spoil(route: Route) -> None:
         """The service cleans titles; this is a service that does not."""
@@ -172,7 +183,7 @@ def test_a_title_that_is_markup_is_text(known: Page) -> None:
     expect(known.get_by_role("heading", level=1)).to_have_text(HOSTILE)
     visit(known, "#/search/Horror film 6")
     expect(known.get_by_role("link", name=HOSTILE).first).to_be_visible()
-    visit(known, "#/search/<img src=x onerror=window.harmed=1>")
+    visit(known, "#/search/horror <img src=x onerror=window.harmed=1>")
     known.evaluate("localStorage.setItem('zhijian.user', '<b>u000</b>')")
     visit(known, "#/")
     expect(known.get_by_role("heading", level=1)).to_have_text("For you, <b>u000</b>")
