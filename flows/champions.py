@@ -13,12 +13,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from components import artifacts
 from components.errors import BundleError, ConfigError
+from components.recommend.experiment import Experiment
 from flows.settings import STATE
 from flows.stages import BusyError
 
 STORE = Path("champions")
 POINTER = "champion.json"
 RECORDS = "history"
+EXPERIMENT = "experiment.yaml"
 BUNDLE = "bundle"
 LINEAGE = "lineage.json"
 KEPT = 5  # champions one can still go back to; older folders are removed
@@ -122,9 +124,14 @@ def switch(identity: str, how: How, store: Path = STORE) -> Champion:
 
 
 def prune(store: Path = STORE, kept: int = KEPT) -> list[str]:
-    """Remove the folders of old champions, those of the last `kept` that one can go back to and of the last switches not."""
-    records = history(store)
+    """Remove the folders of old champions, those of the last `kept` that one can go back to and of the last switches not.
+
+    Nor is the challenger of an experiment that is under way.
+    """
+    records, tried = history(store), Experiment.read(store / EXPERIMENT)
     needed = {*line(records)[-kept:], *(record.bundle for record in records[-kept:])}
+    if tried and tried.challenger:
+        needed.add(Path(tried.challenger).parts[0])
     old = [identity for identity in sorted({record.bundle for record in records} - needed) if (store / identity).exists()]
     for identity in old:
         shutil.rmtree(store / identity, ignore_errors=True)

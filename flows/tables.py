@@ -15,6 +15,7 @@ from flows.triggers import Trigger
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "passed": "green", "refused": "red", "Ran": "green", "Cached": "cyan"}
 BEST = 10  # trials of a search
 SHOWN = 4  # metrics beside the first
+DIFFERENCE = "challenger above champion"
 
 
 def checks(found: Iterable[Check]) -> Table:
@@ -47,6 +48,13 @@ def history(records: list[Champion]) -> Table:
     """Lay out the switches of the champion."""
     rows = ([str(one.number), one.since, one.how, one.bundle, one.previous or "-"] for one in records)
     return grid(["#", "since", "how", "bundle", "in place of"], rows)
+
+
+def experiment(found: Row) -> Table:
+    """Lay out what an experiment's policies earned, by each way of estimating it."""
+    policies = {**found["policies"], **({DIFFERENCE: found[DIFFERENCE]} if DIFFERENCE in found else {})}
+    rows = ([name, *[_estimate(ways[way]) for way in ("ips", "snips", "dr")]] for name, ways in policies.items())
+    return grid(["policy", "IPS", "SNIPS", "DR"], rows)
 
 
 def lineage(found: Row) -> Iterable[Table]:
@@ -124,3 +132,7 @@ def tint(state: str) -> str:
 
 def _short(value: str, whole: bool) -> str:
     return value if whole else value.split(" ", maxsplit=1)[0]
+
+
+def _estimate(found: Row) -> str:
+    return f"{found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"

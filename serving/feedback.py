@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from serving import metrics
 from serving.messages import Event
-from serving.store import Past, Row, Store, StoreError
+from serving.store import Listed, Past, Row, Store, StoreError
 
 if TYPE_CHECKING:
     from components.recommend.session import Session
@@ -42,7 +42,9 @@ class Feedback:
     waiting: "asyncio.Queue[Waiting]" = field(default_factory=asyncio.Queue[Waiting])
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "feedback"))
     events: int = 0
+    listed: list[Listed] = field(default_factory=list[Listed])
     writer: "asyncio.Task[None] | None" = None
+    lister: "asyncio.Task[None] | None" = None
     closed_until: float = 0.0
     ready: bool = False
 
@@ -62,6 +64,8 @@ class Feedback:
     async def stop(self) -> None:
         """Store what still waits, and close the log."""
         await self.waiting.join()
+        if self.lister:
+            await self.lister
         if self.writer:
             self.writer.cancel()
         self.threads.shutdown()
@@ -75,6 +79,15 @@ class Feedback:
         self.events += len(events)
         self.waiting.put_nowait(waiting)
         return await waiting.done
+
+    def expose(self, listed: Listed) -> None:
+        """Keep, soon, a list that an experiment had a part in; nobody waits for it, and where too many wait it is left out, and counted."""
+        if len(self.listed) >= WAITING:
+            metrics.fell_back("exposures")
+            return
+        self.listed.append(listed)
+        if self.lister is None or self.lister.done():
+            self.lister = asyncio.create_task(self._list())
 
     async def session(self, user: str) -> "Session | None":
         """What the log knows of a user; nothing while it is gone, and then nobody waits for it twice."""
@@ -111,6 +124,16 @@ class Feedback:
 
     async def _threaded(self, call: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.threads, call, *arguments)
+
+    async def _list(self) -> None:
+        while self.listed:
+            lists, self.listed = self.listed, []
+            try:
+                await self._prepare()
+                await self._threaded(self.store.expose, lists)
+            except StoreError as error:
+                metrics.fell_back("exposures")
+                LOG.warning("lists of an experiment were not kept: %s", error)
 
     async def _write(self) -> None:
         while True:

@@ -11,7 +11,7 @@ from components import artifacts
 from components.errors import ZhijianError
 from serving.options import Options
 from serving.store import Store
-from serving.tables import ERASURES, EVENTS
+from serving.tables import ERASURES, EVENTS, LISTS
 
 WEIGHTS = {"click": 1.0, "like": 2.0, "purchase": 3.0}  # a rating weighs what it says
 WITHIN = 24 * 3600 * 10**6  # microseconds: what comes later is not an answer to the impression
@@ -31,8 +31,10 @@ def interactions(store: Store) -> pl.DataFrame:
 def exposures(store: Store) -> pl.DataFrame:
     """Give each impression and whether a click, like, purchase or rating of that item followed within a day; oldest first.
 
-    Columns: user_id, item_id, timestamp, request, rank, bundle, propensity, taken. An event that names a request answers only
-    impressions of that request. Raises StoreError.
+    Columns: user_id, item_id, timestamp, request, rank, bundle, propensity, taken; and of what an experiment had a part in: arm, share
+    (the probability of the arm), slot (the probability that a slot went to a new item), new (whether this one did); null elsewhere.
+    What an impression does not say of its rank, bundle and propensity is what was answered. An event that names a request answers
+    only impressions of that request. Raises StoreError.
     """
     same = sa.and_(
         _DONE.c.user_id == _SHOWN.c.user_id,
@@ -46,7 +48,24 @@ def exposures(store: Store) -> pl.DataFrame:
     query = sa.select(*columns, taken.label("taken")).where(_SHOWN.c.event == "impression").order_by(_SHOWN.c.time, _SHOWN.c.id)
     names = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64, "request": pl.String}
     numbers = {"rank": pl.Int64, "bundle": pl.String, "propensity": pl.Float64, "taken": pl.Boolean}
-    return _table(store, query, {**names, **numbers}, "timestamp")
+    shown = _table(store, query, {**names, **numbers}, "timestamp")
+    told = shown.join(listed(store), on=["user_id", "request", "item_id"], how="left", maintain_order="left")
+    known = [pl.coalesce(name, f"{name}_listed").alias(name) for name in ("rank", "bundle", "propensity")]
+    return told.with_columns(known).drop([f"{name}_listed" for name in ("rank", "bundle", "propensity")])
+
+
+def listed(store: Store) -> pl.DataFrame:
+    """Give what stood in lists of an experiment, an item a row. Raises StoreError."""
+    columns = [LISTS.c[name] for name in ("user_id", "request", "time", "bundle", "arm", "share", "slot", "new", "items", "propensities")]
+    words = dict.fromkeys(("bundle_listed", "arm"), pl.String) | dict.fromkeys(("share", "slot"), pl.Float64)
+    schema = {"user_id": pl.String, "request": pl.String, "time": pl.Int64, **words, "new": pl.Int64}
+    found = _table(store, sa.select(*columns), schema | dict.fromkeys(("items", "propensities"), pl.String), "time")
+    items, chances = pl.col("items").str.json_decode(pl.List(pl.String)), pl.col("propensities").str.json_decode(pl.List(pl.Float64))
+    rows = found.with_columns(item_id=items, propensity_listed=chances).with_columns(
+        rank_listed=pl.int_ranges(1, pl.col("item_id").list.len() + 1)
+    )
+    placed = rows.explode("item_id", "propensity_listed", "rank_listed").with_columns(new=pl.col("new").eq_missing(pl.col("rank_listed")))
+    return placed.drop("time", "items", "propensities")
 
 
 def erased(store: Store) -> pl.DataFrame:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from components import artifacts
-from components.errors import BundleError, DataError, ZhijianError
+from components.errors import BundleError, ConfigError, DataError, ZhijianError
+from components.recommend.experiment import Arm, Experiment
 from components.schema import Answer
 from serving import metrics
-from serving.messages import Models, RecommendRequest, RefusedBundle, Served
+from serving.messages import Models, RecommendRequest, RefusedBundle, Served, Tried
 from serving.options import Options
 
 if TYPE_CHECKING:
@@ -92,6 +93,14 @@ def load(folder: Path, champion: Pointer | None = None) -> Live:
     return Live(recommender, conversation, about)
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What is tried on users, and the other bundle, where there is one; taken and left as one."""
+
+    experiment: Experiment = field(default_factory=Experiment)
+    other: Live | None = None
+
+
 Asked = tuple[Live, RecommendRequest, "Session | None"]
 
 
@@ -99,6 +108,7 @@ def ranked(asked: Sequence[Asked]) -> list[Answer | Exception]:
     """Answer requests for recommendations, those of one bundle together."""
     from components.recommend.asking import Ask  # late, as it brings the models along
 
+    metrics.gathered(len(asked))
     answers: dict[int, Answer | Exception] = {}
     for live in {id(live): live for live, _, _ in asked}.values():
         own = [(place, request, session) for place, (which, request, session) in enumerate(asked) if which is live]
@@ -115,6 +125,9 @@ class Watch:
     live: Live
     refused: RefusedBundle | None = None
     next_try: float = 0.0
+    trial: Trial = field(default_factory=Trial)
+    wrong: str | None = None
+    asked: tuple[int, int] | None = None
     loading: Callable[[Path, Pointer | None], Live] = field(default=load)
 
     @classmethod
@@ -159,8 +172,37 @@ class Watch:
             await asyncio.sleep(EVERY)
             try:
                 await self.look()
+                await self.consider()
             except BundleError as error:
                 LOG.error("%s", error)
+
+    async def consider(self) -> None:
+        """Try what the experiment's file says, if it says another thing than before; one that can't be tried leaves the one before."""
+        if (asked := _state(self.options.experiment)) == self.asked:
+            return
+        self.asked = asked
+        try:
+            self.trial = await asyncio.to_thread(self._trial)
+        except (ConfigError, BundleError) as error:
+            self.wrong = str(error).replace(str(self.options.experiment.parent), "champions")
+            LOG.error("the experiment is not begun: %s", error)
+        else:
+            self.wrong = None
+            LOG.info("experiment: %s", self.trial.experiment.model_dump_json())
+
+    def choose(self, user: str | None) -> tuple[Live, Arm]:
+        """Give the bundle that a user is asked of, and the user's arm."""
+        trial, live = self.trial, self.live
+        arm = trial.experiment.arm(user) if trial.other else "champion"
+        return (trial.other if arm == "challenger" and trial.other else live), arm
+
+    def _trial(self) -> Trial:
+        experiment, before = Experiment.read(self.options.experiment) or Experiment(), self.trial
+        if experiment.challenger is None:
+            return Trial(experiment)
+        if before.other and experiment.challenger == before.experiment.challenger:
+            return Trial(experiment, before.other)
+        return Trial(experiment, self.loading(_inside(self.options.experiment.parent, experiment.challenger), None))
 
     async def look(self) -> None:
         """Serve the champion if it is another one than before; a bundle that can't be served changes nothing but `refused`."""
@@ -179,7 +221,9 @@ class Watch:
 
     def models(self) -> Models:
         """Say what is served and what was refused."""
-        return Models(served=self.live.about, refused=self.refused)
+        trial, told = self.trial, self.trial.experiment.model_dump(exclude={"challenger"})
+        tried = Tried(challenger=trial.other and trial.other.about, **told) if trial.other or trial.experiment.slots else None
+        return Models(served=self.live.about, refused=self.refused, experiment=tried, wrong=self.wrong)
 
     def _known(self, champion: Pointer) -> bool:
         if self.refused and self.refused.number == champion.number:
@@ -192,6 +236,15 @@ class Watch:
         said = str(error).replace(str(self.options.champion.parent), "champions")  # where it lies here is nobody's business
         self.refused = RefusedBundle(bundle=champion.bundle, number=champion.number, reason=said)
         self.next_try = time.monotonic() + AGAIN
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """What changes when a file does; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _inside(root: Path, name: str) -> Path:

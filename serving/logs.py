@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -67,6 +67,12 @@ def note(name: str, value: object) -> None:
         facts[name] = value
 
 
+def identity() -> str:
+    """The id of the request that is being answered."""
+    facts = _FACTS.get()
+    return facts["request"] if facts else uuid.uuid4().hex
+
+
 class Journal:
     """ASGI middleware: each request gets an id, a line in the log and a place in the metrics.
 
@@ -83,14 +89,14 @@ class Journal:
             await self.app(scope, receive, send)
             return
         request = _identity(Headers(scope=scope).get("x-request-id", ""))
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] = {"request": request}
         token, start, status = _FACTS.set(facts), time.perf_counter(), 500
 
         async def tell(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(raw=message["headers"])["x-request-id"] = request
+                MutableHeaders(raw=message["headers"]).update(_headers(facts))
             await send(message)
 
         try:
@@ -100,18 +106,25 @@ class Journal:
                     opened.set_attributes({"http.response.status_code": status, "request": request})
         finally:
             _FACTS.reset(token)
-            self._write(scope, request, status, time.perf_counter() - start, facts)
+            self._write(scope, status, time.perf_counter() - start, facts)
 
     def _named(self, scope: Scope) -> str:
         return scope["path"] if scope["path"] in self.paths else "other"
 
-    def _write(self, scope: Scope, request: str, status: int, seconds: float, facts: dict[str, Any]) -> None:
+    def _write(self, scope: Scope, status: int, seconds: float, facts: dict[str, Any]) -> None:
         path = self._named(scope)
         metrics.answered(path, status, seconds)
         if path in QUIET and status < 400:
             return
-        said = {"request": request, "method": scope["method"][:16], "path": path, "status": status, "ms": round(seconds * 1000, 2)}
+        said = {"method": scope["method"][:16], "path": path, "status": status, "ms": round(seconds * 1000, 2)}
         LOG.info("%s", "answered", extra={"facts": said | facts})
+
+
+def _headers(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What every answer says of itself: its id and, where a bundle answers, which one, and the user's arm."""
+    return {
+        f"x-{name}": str(facts[fact]) for name, fact in (("request-id", "request"), ("bundle", "bundle"), ("arm", "arm")) if fact in facts
+    }
 
 
 def _identity(said: str) -> str:

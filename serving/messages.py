@@ -8,8 +8,9 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict,
 from components.dialogue.reply import Asked, Chip
 from components.generation.messages import Text
 from components.generation.wording import LanguageCode, Length, Tone
+from components.recommend.experiment import Arm
 from components.recommend.similarity import By
-from components.schema import Explanation, Filters, Item, Message, Neighbour, Peer, Recommendation
+from components.schema import Answer, Explanation, Filters, Item, Message, Neighbour, Peer, Recommendation
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Values = Annotated[list[Id], Field(max_length=1000)]
@@ -65,6 +66,14 @@ class RecommendRequest(Message):
     k: Count = 10
     filters: Bounds | None = None
     at: Moment | None = None
+
+
+class Recommended(Answer):
+    """Recommendations, and the part that an experiment had in them."""
+
+    arm: Arm = Field(description="the user's arm: who has the challenger is asked of another bundle")
+    explored: int | None = Field(description="the rank that was given to a new item, if one was")
+    propensities: list[float] = Field(description="of each item, the probability that it stood there, given the arm")
 
 
 class SimilarRequest(Message):
@@ -253,11 +262,23 @@ class RefusedBundle(Message):
     reason: str
 
 
+class Tried(Message):
+    """An experiment on users."""
+
+    challenger: Served | None = Field(description="the other bundle")
+    share: float = Field(description="of users, who get the challenger")
+    slots: float = Field(description="of all slots, how many go to new items")
+    fewer: int = Field(description="an item with fewer events than this is new")
+    salt: str
+
+
 class Models(Message):
-    """What is served, and what was refused since."""
+    """What is served, what was refused since, and what is tried on users."""
 
     served: Served
     refused: RefusedBundle | None
+    experiment: Tried | None = None
+    wrong: str | None = Field(default=None, description="why the experiment that is asked for is not the one that is made")
 
 
 class Similar(Message):

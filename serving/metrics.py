@@ -1,6 +1,7 @@
 """What Prometheus is told; values of all workers are added up where they are asked for."""
 
 import os
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
@@ -11,6 +12,7 @@ from serving import traces
 from serving.messages import Served
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
+_LATELY: deque[bool] = deque(maxlen=1000)
 QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -22,6 +24,14 @@ def _meters() -> dict[str, Any]:
         "requests": Histogram("zhijian_request_seconds", "time to answer", ["path", "status"], buckets=QUICK),
         "stages": Histogram("zhijian_stage_seconds", "time that a stage of an answer took", ["stage"], buckets=QUICK),
         "answers": Counter("zhijian_answers", "recommendations by what they come from; cold users get dialogue or popularity", ["source"]),
+        "cold": Gauge(
+            "zhijian_cold_share",
+            "the share of the last 1,000 recommendations that went to somebody of whom nothing is known",
+            multiprocess_mode="livemostrecent",
+        ),
+        "arms": Counter("zhijian_arms", "recommendations by the user's arm", ["arm"]),
+        "explored": Counter("zhijian_explored", "lists in which a new item took a slot"),
+        "together": Histogram("zhijian_together", "recommendations computed at once", buckets=(1, 2, 4, 8, 16, 32)),
         "fallbacks": Counter("zhijian_fallbacks", "answers given without something that they should have had", ["without"]),
         "events": Counter("zhijian_events", "events kept for good, repeated ones among them", ["event"]),
         "swaps": Counter("zhijian_swaps", "bundles taken or refused", ["outcome"]),
@@ -60,8 +70,22 @@ def answered(path: str, status: int, seconds: float) -> None:
 
 
 def recommended(source: str) -> None:
-    """Count a recommendation by its source."""
+    """Count a recommendation by its source, and say how many were cold lately."""
     _meters()["answers"].labels(source).inc()
+    _LATELY.append(source != "hybrid")
+    _meters()["cold"].set(sum(_LATELY) / len(_LATELY))
+
+
+def dealt(arm: str, *, explored: bool) -> None:
+    """Count a recommendation by its arm, and whether a new item was put there."""
+    _meters()["arms"].labels(arm).inc()
+    if explored:
+        _meters()["explored"].inc()
+
+
+def gathered(count: int) -> None:
+    """Say how many recommendations were computed at once."""
+    _meters()["together"].observe(count)
 
 
 def fell_back(without: str) -> None:

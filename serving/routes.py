@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from components.schema import TABLES, Answer
+from components.schema import TABLES
 from serving.keys import Scope
 from serving.messages import (
     ChatReply,
@@ -21,6 +21,7 @@ from serving.messages import (
     Found,
     ItemRequest,
     Models,
+    Recommended,
     RecommendRequest,
     SearchRequest,
     Shown,
@@ -59,7 +60,9 @@ class Route:
 
 _LIKE = {"user_id": "u00042", "item_id": "i001", "event": "like", "key": "7c1e", "request": "f3a9", "rank": 2}
 ROUTES: dict[str, Route] = {
-    "/recommend": Route("read", RecommendRequest, Answer, "Recommend items to a user, or to whoever has a history", {"user_id": "u00042"}),
+    "/recommend": Route(
+        "read", RecommendRequest, Recommended, "Recommend items to a user, or to whoever has a history", {"user_id": "u00042"}
+    ),
     "/similar": Route(
         "read", SimilarRequest, Similar, "Find the items, or users, most like an item or a user", {"item_id": "i001", "k": 5}
     ),

@@ -17,8 +17,8 @@ from starlette.routing import Route as Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components.errors import BundleError, RequestError, ZhijianError
-from components.schema import Answer
-from serving import logs, metrics, papers, site, talk, traces
+from components.recommend.experiment import Arm, Experiment
+from serving import dealing, logs, metrics, papers, site, talk, traces
 from serving.feedback import Feedback
 from serving.guard import Guard, Limits, problem
 from serving.keys import Ring
@@ -35,6 +35,7 @@ from serving.messages import (
     FeedbackRequest,
     Found,
     ItemRequest,
+    Recommended,
     RecommendRequest,
     SearchRequest,
     Shown,
@@ -83,6 +84,18 @@ async def _spoken(live: Live, call: Callable[[], T]) -> T:
     return call() if live.conversation.writer.speaker.idle else await asyncio.to_thread(call)
 
 
+def _told(reply: ChatReply) -> None:
+    if reply.items:
+        metrics.recommended(reply.source)
+    _wordless(reply.provider)
+
+
+def _wordless(source: str) -> None:
+    """Count what rules or templates had to say in place of a model that failed."""
+    if source == "fallback":
+        metrics.fell_back("model")
+
+
 def _refuse(error: RequestError) -> Response:
     status = 404 if error.field == "item_id" else 400  # of an item, all that can be wrong is that there is none
     return problem(status, str(error).removeprefix(f"{error.field}: "), error.field)
@@ -116,6 +129,7 @@ class Zhijian:
         options = Options.read()
         try:
             Watch.check(options)
+            Experiment.read(options.experiment)
             Store.open(options.feedback)
             with traces.span("start"):  # a wrong switch is said now
                 pass
@@ -127,8 +141,9 @@ class Zhijian:
 
     @bentoml.on_startup
     async def begin(self) -> None:
-        """Open the event log, and look for the next champion from now on."""
+        """Open the event log, begin the experiment, and look for the next champion from now on."""
         await self.feedback.start()
+        await self.watch.consider()
         self.tasks = [asyncio.create_task(self.watch.follow()), asyncio.create_task(self._age())]
 
     @bentoml.on_shutdown
@@ -141,15 +156,20 @@ class Zhijian:
 
     @bentoml.api(route="/recommend")
     @answering
-    async def recommend(self, request: RecommendRequest, /) -> Answer:
+    async def recommend(self, request: RecommendRequest, /) -> Recommended:
         """Recommend items to a user, or to whoever has this history."""
         session = await self._session(request.user_id)
+        trial, (live, arm) = self.watch.trial, self._live(request.user_id)
         with metrics.stage("rank"):
-            answer = await self.together.ask((self.watch.live, request, session))
+            answer = await self.together.ask((live, request, session))
         metrics.recommended(answer.source)
-        logs.note("bundle", answer.bundle)
         logs.note("source", answer.source)
-        return answer
+        with metrics.stage("deal"):
+            dealt = dealing.deal(live, request, session, answer, trial.experiment)
+        metrics.dealt(arm, explored=dealt.new is not None)
+        if request.user_id is not None and (trial.other or trial.experiment.slots):
+            self.feedback.expose(dealing.listed(request.user_id, arm, dealt, trial.experiment))
+        return dealing.recommended(dealt, arm)
 
     @bentoml.api(route="/similar")
     @answering
@@ -157,7 +177,7 @@ class Zhijian:
         """Find the items, or users, most like an item or a user."""
         session = await self._session(request.user_id)
         erased = await self.feedback.forgotten() if request.to == "users" else frozenset[str]()
-        known, about = self.watch.live.recommender, (request.item_id, request.k, request.by, request.user_id, session)
+        known, about = self._live(request.user_id)[0].recommender, (request.item_id, request.k, request.by, request.user_id, session)
         with metrics.stage("similar"):
             items = known.similar(*about) if request.to == "items" else []
             users = known.peers(*about, without=erased) if request.to == "users" else []
@@ -168,7 +188,7 @@ class Zhijian:
     @answering
     async def search(self, request: SearchRequest, /) -> Found:
         """Find items in words."""
-        known = self.watch.live.recommender
+        known = self._live(None)[0].recommender
         with metrics.stage("search"):
             items = known.search(request.query, request.k, request.filters)
         return Found(bundle=known.bundle, query=request.query, items=items)
@@ -177,7 +197,7 @@ class Zhijian:
     @answering
     async def show(self, request: ItemRequest, /) -> Shown:
         """Give what the catalogue says of an item."""
-        known = self.watch.live.recommender
+        known = self._live(None)[0].recommender
         return Shown(bundle=known.bundle, **vars(known.show(request.item_id)))
 
     @bentoml.api(route="/explain")
@@ -185,10 +205,11 @@ class Zhijian:
     async def explain(self, request: ExplainRequest, /) -> Explained:
         """Say why an item gets its score."""
         session = await self._session(request.user_id)
-        live = self.watch.live
+        live, _ = self._live(request.user_id)
         with metrics.stage("explain"):
             found = live.recommender.explain(request.item_id, request.user_id, request.history, request.at, session=session)
         text = await _spoken(live, lambda: talk.worded(live.conversation, request, found.item))
+        _wordless(text.source)
         return Explained(**vars(found), text=text)
 
     @bentoml.api(route="/chat")
@@ -196,9 +217,12 @@ class Zhijian:
     async def chat(self, request: ChatRequest, /) -> ChatReply:
         """Take one turn of a conversation."""
         session = await self._session(request.user_id)
-        live = self.watch.live
+        live, _ = self._live(request.user_id)
         with metrics.stage("chat"):
-            return await _spoken(live, lambda: talk.chat(live.conversation, request, session))
+            reply = await _spoken(live, lambda: talk.chat(live.conversation, request, session))
+        logs.note("source", reply.source)
+        _told(reply)
+        return reply
 
     @bentoml.api(route="/chat/stream")
     async def stream(self, request: ChatRequest, /) -> Any:
@@ -210,8 +234,11 @@ class Zhijian:
     async def promote(self, request: CopyRequest, /) -> Copied:
         """Promote an item by what is true of it."""
         session = await self._session(request.user_id)
-        live = self.watch.live
-        return await _spoken(live, lambda: talk.copy(live.conversation, request, session))
+        live, _ = self._live(request.user_id)
+        with metrics.stage("copy"):
+            copied = await _spoken(live, lambda: talk.copy(live.conversation, request, session))
+        _wordless(copied.text.source)
+        return copied
 
     @bentoml.api(route="/feedback")
     @answering
@@ -238,6 +265,13 @@ class Zhijian:
         refused = models.refused.model_dump() if models.refused else None
         return {"bundle": models.served.bundle, "refused": refused, "feedback": self.feedback.there}
 
+    def _live(self, user: str | None) -> tuple[Live, Arm]:
+        """The bundle that a user is asked of, and the user's arm; both are said in the answer's headers and in the log."""
+        live, arm = self.watch.choose(user)
+        logs.note("bundle", live.recommender.bundle)
+        logs.note("arm", arm)
+        return live, arm
+
     async def _session(self, user: str | None) -> "Session | None":
         """What the event log knows of a user."""
         if user is None:
@@ -250,11 +284,12 @@ class Zhijian:
         yield ": thinking\n\n"
         try:
             session = await self._session(request.user_id)
-            live = self.watch.live
+            live, _ = self._live(request.user_id)
             reply = await _spoken(live, lambda: talk.chat(live.conversation, request, session))
         except RequestError as error:
             yield talk.problem(error)
             return
+        _told(reply)
         for piece in talk.pieces(reply):
             yield piece
 

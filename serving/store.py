@@ -18,7 +18,7 @@ from sqlalchemy.event import listen
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 
 from components.errors import ConfigError, ZhijianError
-from serving.tables import ERASURES, EVENTS
+from serving.tables import ERASURES, EVENTS, LISTS
 
 if TYPE_CHECKING:  # what is loaded by name or path; named here, a Bento carries it
     import psycopg_binary as psycopg_binary  # noqa: PLC0414 - pyright wants it so
@@ -53,6 +53,22 @@ class Row:
     rank: int | None = None
     bundle: str | None = None
     propensity: float | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list as it was answered in an experiment; the columns of the table `lists`."""
+
+    user_id: str
+    request: str
+    time: int
+    bundle: str
+    arm: str
+    share: float
+    slot: float
+    new: int | None
+    items: str
+    propensities: str
 
 
 @dataclass(frozen=True)
@@ -127,6 +143,13 @@ class Store:
 
         return self._again(write) if values else set()
 
+    def expose(self, lists: Sequence[Listed]) -> None:
+        """Keep lists that were answered, each request once. Raises StoreError."""
+        insert = (sqlite.insert if self.local else postgresql.insert)(LISTS)
+        once = insert.on_conflict_do_nothing(index_elements=["user_id", "request"])
+        values = [dataclasses.asdict(one) for one in sorted(lists, key=lambda one: (one.user_id, one.request))]
+        self._again(lambda connection: connection.execute(once, values))
+
     def past(self, user: str) -> Past:
         """Look up what a user did, and what is to be forgotten. Raises StoreError."""
         if "\0" in user:  # no database keeps it, so nobody is called so
@@ -141,6 +164,7 @@ class Store:
 
         def write(connection: Connection) -> int:
             count = connection.execute(sa.delete(EVENTS).where(EVENTS.c.user_id == user)).rowcount
+            connection.execute(sa.delete(LISTS).where(LISTS.c.user_id == user))
             insert = (sqlite.insert if self.local else postgresql.insert)(ERASURES).values(user_id=user, at=at, events=count)
             again = {"at": insert.excluded.at, "events": ERASURES.c.events + insert.excluded.events}
             connection.execute(insert.on_conflict_do_update(index_elements=["user_id"], set_=again))

@@ -1,6 +1,6 @@
 """The tables of the event log; `migrations` makes them."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer, "sqlite")  # in SQLite only an INTEGER key counts up by itself
@@ -28,4 +28,20 @@ ERASURES = Table(
     Column("user_id", String, primary_key=True),
     Column("at", BigInteger, nullable=False),  # what the user did up to then is to be forgotten
     Column("events", BigInteger, nullable=False),
+)
+LISTS = Table(
+    "lists",  # that an experiment had a part in, as they were answered
+    METADATA,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    Column("user_id", String, nullable=False),
+    Column("request", String, nullable=False),  # the id of the answer
+    Column("time", BigInteger, nullable=False),
+    Column("bundle", String, nullable=False),
+    Column("arm", String, nullable=False),
+    Column("share", Float, nullable=False),  # the probability of that arm
+    Column("slot", Float, nullable=False),  # the probability that a slot went to a new item
+    Column("new", Integer),  # the rank of the new item, if there is one
+    Column("items", Text, nullable=False),  # JSON: ids by rank, and the probability of each to stand there, given the arm
+    Column("propensities", Text, nullable=False),
+    UniqueConstraint("user_id", "request", name="lists_once"),
 )

@@ -18,7 +18,7 @@ from components.ranking.hybrid import Hybrid, HybridScorer
 from components.ranking.parts import Floats, World
 from components.ranking.terms import rounded
 from components.recommend.asking import Ask, Told, joint
-from components.recommend.catalogue import Catalogue
+from components.recommend.catalogue import Catalogue, Mask
 from components.recommend.explain import Evidence, named
 from components.recommend.find import Finder, encoder
 from components.recommend.policy import Lists, Policy, Reranking, joined
@@ -173,6 +173,15 @@ class Recommender:
             )
             for one, found, known in zip(told, shown, question.histories.lengths, strict=True)
         ]
+
+    def open(self, ask: Ask) -> Mask:
+        """What may be shown to one who asks, of the whole catalogue: bool (items,); raises RequestError as `recommend` does."""
+        return self._told(ask, None).question.within(self._in_force(ask.at).open()).open_[0].copy()
+
+    @cached_property
+    def counts(self) -> Ints:
+        """How many events of users each item has in the bundle: int64 (items,)."""
+        return np.bincount(self.histories.items, minlength=len(self.items))
 
     def batch(self, users: Sequence[str], k: int, at: Ints | None = None) -> pl.DataFrame:
         """Recommend to many users: user_id, item_id, rank, score; the same items and scores as one by one.

@@ -15,11 +15,12 @@ from flows.cli.champion import history, lineage, promote, rollback
 from flows.cli.running import doctor, monitor, schedule, serve
 from flows.cli.terminal import fail
 from flows.cli.training import report, retrain, search
+from flows.cli.trying import ab
 
 P = ParamSpec("P")
 VERBS: dict[str, list[Callable[..., None]]] = {  # as `zhijian --help` shows them
     "Make a bundle": [doctor, retrain, report, search],
-    "Choose what serves": [promote, rollback, history, lineage],
+    "Choose what serves": [promote, rollback, ab, history, lineage],
     "Serve and schedule": [serve, schedule, monitor],
     "Ask a bundle": [recommend, similar, find, explain, chat],
 }

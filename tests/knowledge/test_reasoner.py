@@ -139,7 +139,9 @@ def test_paths_found_together_are_those_found_alone(mixed):
     for user in range(4):
         own = asked.pick(np.array([user])).items
         for place, item in enumerate(candidates[user].tolist()):
-            assert lists[user * 4 + place] == (found.paths(own, item, 4) if item >= 0 else [])
+            together, alone = lists[user * 4 + place], found.paths(own, item, 4) if item >= 0 else []
+            assert [(path.source, path.edges) for path in together] == [(path.source, path.edges) for path in alone]
+            assert [path.weight for path in together] == pytest.approx([path.weight for path in alone])
     assert sum(map(len, lists)) > 20
 
 

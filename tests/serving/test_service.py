@@ -58,8 +58,9 @@ IDS = ["\x00", "a\x00b", "\u202eabc", "\u200b", "é", "e\u0301", "\U0001f600", "
 
 
 def test_offline_equals_online(server, offline):
+    nothing = {"arm": "champion", "explored": None, "propensities": [1.0] * 10}
     for user, expected in offline["one"].items():
-        assert server.post("/recommend", user_id=user).json() == expected
+        assert server.post("/recommend", user_id=user).json() == expected | nothing
     online = [(user, item["item_id"], item["rank"], item["score"]) for user in offline["one"] for item in recommended(server, user_id=user)]
     assert online == [tuple(row) for row in offline["batch"]]
 
@@ -239,6 +240,9 @@ def test_health_and_metrics(server):
         'zhijian_stage_seconds_count{stage="rank"}',
         'zhijian_answers_total{source="popularity"}',
         'zhijian_answers_total{source="hybrid"}',
+        "zhijian_cold_share",
+        'zhijian_arms_total{arm="champion"}',
+        "zhijian_together_count",
         "zhijian_bundle_age_seconds",
         "zhijian_bundle_since_seconds",
         "zhijian_in_flight",

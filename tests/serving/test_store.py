@@ -11,8 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from components.errors import ConfigError
-from serving.learning import erased, export, exposures, interactions
-from serving.store import REMEMBERED, Past, Row, Store, StoreError
+from serving.learning import erased, export, exposures, interactions, listed
+from serving.store import REMEMBERED, Listed, Past, Row, Store, StoreError
 from serving.tables import EVENTS, METADATA
 from tests.world import ROOT
 
@@ -126,6 +126,24 @@ def test_what_is_exported_is_the_same_twice(store, tmp_path):
     assert export(store, tmp_path / "a") == export(store, tmp_path / "b") == {"interactions": 20, "erased": 1}
     for name in ("interactions", "erased"):
         assert (tmp_path / "a" / f"{name}.parquet").read_bytes() == (tmp_path / "b" / f"{name}.parquet").read_bytes()
+
+
+def test_an_impression_of_an_experiment_s_list_has_the_probabilities_of_its_place(store):
+    one = Listed("u1", "r1", 5, "b2", "challenger", 0.25, 0.01, 2, '["i1", "i9", "i3"]', "[0.99, 0.002, 0.99]")
+    store.expose([one, replace(one, user_id="u2", new=None, arm="champion", share=0.75)])
+    store.expose([replace(one, bundle="another")])  # a request counts once
+    shown = [Row("u1", f"k{item}", item, "impression", 10, 10, request="r1") for item in ("i1", "i9", "i7")]
+    store.add([*shown, Row("u3", "k", "i1", "impression", 11, 11, request="r1"), Row("u1", "c", "i9", "click", 12, 12, request="r1")])
+    found = {(row["user_id"], row["item_id"]): row for row in exposures(store).rows(named=True)}
+    new, old = found["u1", "i9"], found["u1", "i1"]
+    assert [new[name] for name in ("rank", "bundle", "propensity", "taken", "arm", "share", "slot", "new")] == [
+        2, "b2", 0.002, True, "challenger", 0.25, 0.01, True,
+    ]  # fmt: skip
+    assert (old["rank"], old["propensity"], old["new"], old["taken"]) == (1, 0.99, False, False)
+    for other in (found["u1", "i7"], found["u3", "i1"]):  # not of that list, and of nobody's
+        assert (other["arm"], other["propensity"], other["new"]) == (None, None, None)
+    store.erase("u1", 99)
+    assert listed(store)["user_id"].unique().to_list() == ["u2"]
 
 
 def test_the_command_exports_from_the_configured_store(store, url, tmp_path):
