@@ -5,3 +5,4 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # Alembic loads these by their paths; named here, a Bento carries them
     from serving.migrations import env as env
     from serving.migrations.versions import v0001_events as v0001_events
+    from serving.migrations.versions import v0002_lists as v0002_lists

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from components.delivery.closure import closure
 from components.errors import ConfigError
 from serving.learning import erased, export, exposures, interactions, listed
 from serving.store import REMEMBERED, Listed, Past, Row, Store, StoreError
@@ -254,3 +255,8 @@ def test_a_log_that_a_later_version_made_is_left_alone(url):
     with pytest.raises(StoreError, match="another version"):
         store.prepare()
     store.close()
+
+
+def test_a_bento_carries_every_step_of_the_migration():
+    steps = {path.relative_to(ROOT) for path in (ROOT / "serving/migrations/versions").glob("v*.py")}
+    assert steps <= set(closure(ROOT, ["serving.service"]).files)
