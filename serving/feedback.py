@@ -105,6 +105,9 @@ class Feedback:
     async def erase(self, user: str) -> int:
         """Delete what a user did, and have the rest forgotten; gives how many events there were; raises StoreError."""
         await self._prepare()
+        self.listed = [one for one in self.listed if one.user_id != user]
+        if self.lister:  # it may be writing one of them
+            await asyncio.shield(self.lister)
         return await self._threaded(self.store.erase, user, int(self.clock() * SECOND))
 
     async def forgotten(self) -> frozenset[str]:

@@ -227,7 +227,8 @@ class Zhijian:
     @bentoml.api(route="/chat/stream")
     async def stream(self, request: ChatRequest, /) -> Any:
         """Take one turn of a conversation, and give its parts as server-sent events."""
-        return StreamingResponse(self._pieces(request), media_type="text/event-stream", headers={"cache-control": "no-store"})
+        live, _ = self._live(request.user_id)  # now, as the headers name it
+        return StreamingResponse(self._pieces(live, request), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     @bentoml.api(route="/promote-copy")
     @answering
@@ -280,11 +281,10 @@ class Zhijian:
         with metrics.stage("session"):
             return await self.feedback.session(user)
 
-    async def _pieces(self, request: ChatRequest) -> AsyncIterator[str]:
+    async def _pieces(self, live: Live, request: ChatRequest) -> AsyncIterator[str]:
         yield ": thinking\n\n"
         try:
             session = await self._session(request.user_id)
-            live, _ = self._live(request.user_id)
             reply = await _spoken(live, lambda: talk.chat(live.conversation, request, session))
         except RequestError as error:
             yield talk.problem(error)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,8 +13,9 @@ from pydantic import ValidationError
 from benchmarks.serving_kill import killed
 from components.recommend.session import Session
 from serving.feedback import WAITING, Feedback, rows, session
+from serving.learning import listed
 from serving.messages import Event, FeedbackRequest
-from serving.store import Past, Store, StoreError
+from serving.store import Listed, Past, Store, StoreError
 
 SECOND = 10**6
 
@@ -232,3 +234,32 @@ def test_kill_9_of_postgresql_itself_loses_nothing_acknowledged(cluster):
     outcome = killed(cluster.url, 0, 40, end)
     assert outcome.acknowledged >= 40
     assert (outcome.lost, outcome.torn) == (0, 0)
+
+
+LIST = Listed("u1", "r1", 5, "b", "champion", 1.0, 0.0, None, '["i1"]', "[1.0]")
+
+
+def test_lists_of_an_experiment_are_kept_and_none_of_who_was_erased_meanwhile(plain):
+    async def use(feedback):
+        for user in ("u1", "u2", "u1"):
+            feedback.expose(replace(LIST, user_id=user))
+        await feedback.erase("u1")
+        feedback.expose(replace(LIST, user_id="u3"))
+
+    with_feedback(plain, use)
+    assert sorted(listed(plain)["user_id"]) == ["u2", "u3"]
+
+
+def test_a_log_that_is_gone_loses_lists_and_nothing_else(plain):
+    gone = Gone(plain)
+
+    async def use(feedback):
+        feedback.expose(LIST)
+        await asyncio.sleep(0)
+        gone.gone = False
+        await feedback.lister
+        feedback.expose(replace(LIST, user_id="u2"))
+
+    with_feedback(gone, use)
+    assert set(listed(plain)["user_id"]) <= {"u1", "u2"}
+    assert "u2" in set(listed(plain)["user_id"])

@@ -356,6 +356,7 @@ def test_a_conversation_is_its_user_s(server):
 def test_a_conversation_is_streamed(server):
     said = server.post("/chat/stream", utterance="a comedy")
     assert said.headers["content-type"].startswith("text/event-stream")
+    assert (said.headers["x-bundle"], said.headers["x-arm"]) == (server.client.get("/readyz").json()["bundle"], "champion")
     assert [line[7:] for line in said.text.splitlines() if line.startswith("event: ")][0::5][:2] == ["text", "item"]
     assert "event: done" in said.text
     assert "event: problem" in server.post("/chat/stream", utterance="x", state="{}x").text
