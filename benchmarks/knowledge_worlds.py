@@ -44,8 +44,8 @@ class Setting:
         return known, self.dataset.test.pick(users)
 
 
-def of(case: Case, work: Path) -> tuple[Setting, Hybrid]:
-    """Split as `ranking.py` does, and the configured ranker."""
+def of(case: Case, work: Path, *, text: bool = True) -> tuple[Setting, Hybrid]:
+    """Split as `ranking.py` does, and the configured ranker; without `text` the content is left blank."""
     about = prepare(case, work)
     sections = case.sections()
     tables = case.folder / "artifacts" / "validate"
@@ -58,7 +58,9 @@ def of(case: Case, work: Path) -> tuple[Setting, Hybrid]:
     assert isinstance(encoder, TextEncoder)
     assert isinstance(builder, Graph)
     texts = describe(items)
-    content = encoder.encode(texts, work / "cache" / "text") * np.array([text != "" for text in texts], dtype=bool)[:, None]
+    told = np.array([said != "" for said in texts], dtype=bool)
+    blank = np.zeros((len(texts), 1), dtype=np.float32)
+    content = encoder.encode(texts, work / "cache" / "text") * told[:, None] if text else blank
     graph = builder.build(items, triples, links, dataset.users)
     cold = None
     if case.protocol == "P3":

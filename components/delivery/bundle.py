@@ -17,6 +17,7 @@ from components.recommend.catalogue import Catalogue
 from components.recommend.growth import learn
 from components.recommend.policy import Policy
 from components.recommend.retrieval import Exact, Faiss, Retrieval, directions, recall
+from components.semantic.text import OWN
 from components.stage import run
 
 ASKED = 1000  # items whose neighbours the index is measured by
@@ -47,6 +48,8 @@ def main(
         _copy(align, aside, "nodes.parquet", "edges.parquet")
         _copy(converse, aside, "query.safetensors", "query.json")
         _copy(tables, aside, "items.parquet")
+        if (pretrain / OWN).is_dir():
+            shutil.copytree(pretrain / OWN, aside / OWN)
         artifacts.write_table(aside / "users.parquet", pl.DataFrame({"user_id": dataset.users}))
         artifacts.write_tensors(aside / "histories.safetensors", {"items": known.items, "times": known.times, "offsets": known.offsets})
         vectors = {
@@ -63,11 +66,12 @@ def main(
 
 
 def _about(pretrain: Path, align: Path, train: Path) -> dict[str, Any]:
-    """What stage train says, with the learning curves of the stages before it; what had nothing to learn from has none."""
+    """What stage train says, with what pretraining counted and the curves of the stages before it, where they have any."""
     about, before, joined = (artifacts.read_json(folder / f"{folder.name}.json") for folder in (train, pretrain, align))
     parts = {"pretraining": before, **{name: joined[name] for name in ("entities", "items", "users")}}
     curves = {name: part["curve"] for name, part in parts.items() if "curve" in part}
-    return about | {"curves": curves | about["curves"]}
+    counted = {name: value for name, value in before.items() if name not in ("curve", "curves")}
+    return about | {"curves": curves | about["curves"], "semantic": counted}
 
 
 def _index(retrieval: Retrieval, unit: Floats, aside: Path, seed: int) -> dict[str, float]:

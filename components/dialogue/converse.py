@@ -31,14 +31,14 @@ def main(*, query: QueryModel, tables: Path, split: Path, pretrain: Path, align:
     Raises:
         DataError: there is no training event to speak of.
     """
-    data = histories.load(tables, split)
+    data, own = histories.load(tables, split), replace(query, encoder=query.encoder.carried(pretrain))
     items = artifacts.read_table(tables / "items.parquet").sort("item_id")
     facets = Facets.of(*(artifacts.read_table(align / f"{name}.parquet") for name in ("nodes", "edges")))
     content = artifacts.read_tensors(pretrain / "items.safetensors")["content"]
     composed = query.composer.compose(data.train, items, facets, centred(content), seed)
     if not len(composed.target):
         raise DataError("converse: there is no training event that a conversation could be about; give more interactions")
-    start = blank(query, facets, content, prior(items, *_chosen(data.train, len(items))))
+    start = blank(own, facets, content, prior(items, *_chosen(data.train, len(items))))
     fitted, report = train(start, composed, seed, checkpoint)
     with artifacts.folder(out) as aside:
         artifacts.write_tensors(aside / "query.safetensors", fitted.tensors())

@@ -115,6 +115,7 @@ class Query:
             raise BundleError(f"{own}: no query.json, so the bundle cannot hear words; make it again with `dvc repro`")
         model = nodes.build(artifacts.read_json(own / "query.json"), "query")
         assert isinstance(model, QueryModel)
+        model = replace(model, encoder=model.encoder.carried(path))
         graph = Facets.of(*(artifacts.read_table(path / f"{name}.parquet") for name in ("nodes", "edges")))
         content = artifacts.read_tensors(path / "vectors.safetensors")["content"]
         scales = artifacts.read_tensors(path / "hybrid.safetensors")["scales"]

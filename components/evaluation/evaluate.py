@@ -13,6 +13,7 @@ from components.evaluation.assess import assess
 from components.evaluation.baselines import Baseline
 from components.evaluation.compare import Plan
 from components.evaluation.report import render
+from components.evaluation.space import Space
 from components.recommend import Recommender
 from components.schema import Answer
 from components.stage import run
@@ -41,15 +42,15 @@ def main(
     if depth < k:
         raise ConfigError(f"evaluate.depth: {depth} is less than evaluate.k, {k}; lists must be as deep as they are measured")
     recommender = Recommender.load(bundle)
-    categories = artifacts.read_table(tables / "items.parquet").select("item_id", "categories")
+    items = artifacts.read_table(tables / "items.parquet").select("item_id", "title", "categories")
     plan = Plan(k, depth, resamples, seed, sample)
     dataset = load(tables, split)
-    table, metrics = assess(recommender, dataset, categories, baselines, plan)
+    table, metrics = assess(recommender, dataset, items.drop("title"), baselines, plan)
+    space = Space.of({"content": recommender.content, "vectors": recommender.vectors}, items, dataset)
     artifacts.write_table(out / "recommendations.parquet", table)
-    artifacts.write_json(out / "metrics.json", metrics)
-    artifacts.write_text(
-        out / "report.html", render(metrics, recommender.about, _examples(recommender, table, int(dataset.test.times.max(initial=0))))
-    )
+    artifacts.write_json(out / "metrics.json", metrics | {"space": space.report()})
+    examples = _examples(recommender, table, int(dataset.test.times.max(initial=0)))
+    artifacts.write_text(out / "report.html", render(metrics, recommender.about, examples, space))
 
 
 def _examples(recommender: Recommender, table: pl.DataFrame, end: int) -> list[Answer]:

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from components.ranking.parts import Floats
 
 INK = "#010203"  # stands for the page's text colour, which dark mode changes
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#14b8a6", "#ec4899", "#84cc16")
@@ -183,6 +186,22 @@ def weights(states: list[str], rows: list[dict[str, float]]) -> str:
                 axes.text(x + 0.5, y + 0.5, f"{value:.2f}".lstrip("0"), ha="center", va="center", color=colour, fontsize=6)
 
     return draw("weights", "Learned weight of each part by state of the user", paint, 1.2 + 0.4 * len(rows))
+
+
+def scatter(place: int, name: str, points: Floats, groups: list[str]) -> str:
+    """Map points (n, 2), coloured by group; `place` tells the page's maps apart."""
+
+    def paint(axes: Axes) -> None:
+        named = np.array(groups, dtype=object)
+        for i, group in enumerate(sorted(set(groups))):
+            own = points[named == group]
+            axes.plot(own[:, 0], own[:, 1], ".", color=COLOURS[i % len(COLOURS)], markersize=3, alpha=0.7, label=group[:40])
+        axes.set_xlabel("first principal component")
+        axes.set_ylabel("second")
+        if groups:
+            axes.legend(fontsize=7, markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
+
+    return draw(f"map-{place}", f"Map of the items by {words(name)}, coloured by first category", paint, 3.4)
 
 
 def _scores(axes: Axes, scored: list[dict[str, float]], best: dict[str, float]) -> None:

@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from components.evaluation import plots
+from components.evaluation.space import Space
 from components.knowledge.drawing import draw
 from components.schema import Answer
 
@@ -16,12 +17,13 @@ NBSP = "\N{NO-BREAK SPACE}"
 SHOWN = ("NDCG", "HR", "Recall", "MRR")
 
 
-def render(metrics: dict[str, Any], about: dict[str, Any], examples: Sequence[Answer] = ()) -> str:
+def render(metrics: dict[str, Any], about: dict[str, Any], examples: Sequence[Answer] = (), space: Space | None = None) -> str:
     """Render the content of metrics.json, and what the bundle's manifest says of its training, as HTML.
 
     Args:
         about: of it are read `curves` (epoch, loss, score, seconds by part) and `weights` (one mapping of part to weight per user
-            state) with the states' names, `states`, or their `bounds`, each where present.
+            state) with the states' names, `states`, or their `bounds`, each where present; and `semantic`, what pretraining counted.
+        space: the items before and after pretraining; nothing is said of it when not given.
         examples: a few users' answers, whose first items are shown with their paths.
     """
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -33,7 +35,9 @@ def render(metrics: dict[str, Any], about: dict[str, Any], examples: Sequence[An
         best=best,
         summary=summary(metrics),
         columns=[name for name in metrics["models"]["hybrid"] if name.split("@")[0] in SHOWN],
-        figures={name: Markup(svg) for name, svg in _figures(metrics, about).items()},  # noqa: S704 - drawn by us: names are paths, or escaped
+        space=space.report() if space else None,
+        semantic=flat(about.get("semantic", {})),
+        figures={name: Markup(svg) for name, svg in (_figures(metrics, about) | _maps(space)).items()},  # noqa: S704 - drawn by us: names are paths, or escaped
         examples=[(answer.user_id, item, Markup(draw(item.title, item.paths))) for answer in examples for item in answer.items],  # noqa: S704 - drawn by us, escaped
         weights=list(zip(_states(about), about.get("weights", []), strict=True)),
     )
@@ -80,6 +84,24 @@ def _figures(metrics: dict[str, Any], about: dict[str, Any]) -> dict[str, str]:
     curves = sorted((name, curve) for name, curve in about.get("curves", {}).items() if curve)
     drawn = {f"Learning curve: {plots.words(name)}": plots.learning(i, name, curve) for i, (name, curve) in enumerate(curves)}
     return found | drawn
+
+
+def flat(counted: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """Lay nested mappings out as rows of a name and a figure or word; lists, such as curves, are left out."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in counted.items():
+        said = f"{before}{plots.words(name)}"
+        if isinstance(value, dict):
+            rows += flat(value, f"{said}: ")
+        elif isinstance(value, int | float | str):
+            rows.append((said, value))
+    return rows
+
+
+def _maps(space: Space | None) -> dict[str, str]:
+    if space is None:
+        return {}
+    return {f"Map of the items: {name}": plots.scatter(i, name, *space.map(name)) for i, name in enumerate(space.views)}
 
 
 def _verdict(difference: dict[str, float]) -> str:

@@ -11,6 +11,7 @@ from components.data.histories import Histories, Ints, merge
 from components.errors import DataError
 from components.progress import say
 from components.ranking.gate import Gate
+from components.ranking.kinship import Kinship
 from components.ranking.parts import Arrays, Floats, Part, Reasoner, Scorer, World
 from components.ranking.pools import emptied, first_new, pool, scaled, spread
 from components.ranking.terms import Terms, best, rounded
@@ -113,7 +114,8 @@ class Hybrid:
     `most`), cross-fitted in `folds`, so that no part is judged on what it was fitted on. States are bounded by `lengths`
     and `ages` (see Gate); `prior` is how many users the common weights are worth against a state's own; `pool` is how many
     items of each part the weights are learned on. With `refit`, parts that can take in the validation events cheaply do,
-    after the weights are learned. `candidates` are drawn by all parts and ranked by all terms.
+    after the weights are learned. With `kinship`, item-item matrices also speak for items without events. `candidates`
+    are drawn by all parts and ranked by all terms.
     """
 
     parts: dict[str, Part]
@@ -126,6 +128,7 @@ class Hybrid:
     folds: int = Field(4, ge=2)
     candidates: PositiveInt = 200
     refit: bool = True
+    kinship: Kinship | None = None
 
     def fit(self, world: World, valid: Histories, seed: int) -> tuple[HybridScorer, dict[str, Any]]:
         """Fit the parts on train, the weights on validation, and refit; also returns curves and weights as plain data.
@@ -185,13 +188,18 @@ class Hybrid:
             fitted[name], curve = part.fit(_world(world, fitted, name), seed)
             if curve:
                 curves[name] = curve
-        return fitted, curves
+        return self._extended(fitted, world), curves
 
     def _refit(self, fitted: dict[str, Scorer], world: World) -> dict[str, Scorer]:
         again: dict[str, Scorer] = {}
         for name, part in self.parts.items():
             again[name] = part.refit(fitted[name], _world(world, again, f"{name}-again"))
-        return again
+        return self._extended(again, world)
+
+    def _extended(self, parts: dict[str, Scorer], world: World) -> dict[str, Scorer]:
+        """Let matrices of chosen items speak for the others too."""
+        kin = self.kinship.fit(world) if self.kinship else None
+        return {name: kin.extend(part) for name, part in parts.items()} if kin else parts
 
     def _gate(self, histories: Histories) -> Gate:
         return Gate(np.array(self.lengths, dtype=np.int64), np.array(self.ages), int(histories.times.max(initial=-1)) + 1)

@@ -77,7 +77,7 @@ def encoder(bundle: Path) -> TextEncoder | None:
         return None
     found = nodes.build(artifacts.read_json(path)["encoder"], "query.encoder")
     assert isinstance(found, TextEncoder)
-    return found
+    return found.carried(bundle)
 
 
 def _called(names: list[str]) -> list[str]:

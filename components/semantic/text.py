@@ -26,6 +26,7 @@ STEP = 8  # padded lengths are multiples of this
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "*.model", "vocab.json")
 TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 LETTERS = 32  # letters read per token of `max_length`: bounds the work on an endless text
+OWN = "encoder"  # the folder of an adapted encoder beside what it encoded
 KEPT = 1024  # phrases whose vectors are remembered
 
 
@@ -62,6 +63,10 @@ class TextEncoder:
         folder = None if cache is None else cache / weights.fingerprint(self)
         return cached(keys, lambda places: model().encode([self.clean(texts[place]) for place in places]), folder)
 
+    def carried(self, folder: Path) -> "TextEncoder":
+        """The encoder with the weights that a folder (of stage pretrain, or a bundle) carries for it, where it carries any."""
+        return replace(self, model=str(folder / OWN)) if (folder / OWN).is_dir() else self
+
     def clean(self, text: str) -> str:
         """Put the prefix before a text and make it what the model reads."""
         return clean(self.prefix + text, LETTERS * self.max_length)
@@ -95,9 +100,10 @@ class Model:
         for row, found in enumerate(tokens):
             ids[row, : len(found)], mask[row, : len(found)] = found, 1
         states = self.network(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state.float()
-        return self._pool(states, torch.from_numpy(mask))[: len(tokens)].numpy()
+        return self.pool(states, torch.from_numpy(mask))[: len(tokens)].numpy()
 
-    def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
+    def pool(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Make one vector of each text's states (texts, tokens, width) and mask (texts, tokens)."""
         if self.settings.pooling == "cls":
             pooled = states[:, 0]
         else:

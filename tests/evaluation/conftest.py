@@ -67,6 +67,7 @@ class Bundle:
     users: dict[str, int]
     histories: Histories
     content: np.ndarray
+    vectors: np.ndarray
     scorer: Any
     about: dict[str, Any] = field(default_factory=lambda: {"fitted_on": "train+valid"})
     bundle: str = "0123456789abcdef"
@@ -149,7 +150,7 @@ def bundle(dataset) -> Bundle:
     content = np.random.default_rng(1).normal(size=(30, 8)).astype(np.float32)
     scorer, _ = SequentialLinear(l2=5.0).fit(world(dataset.known(), 30), 0)
     users = {user: place for place, user in enumerate(dataset.users)}
-    return Bundle(dataset.items, users, dataset.known(), content, total({"sequential": scorer, "silent": Silent(30)}))
+    return Bundle(dataset.items, users, dataset.known(), content, content[:, :4], total({"sequential": scorer, "silent": Silent(30)}))
 
 
 @pytest.fixture(scope="session")

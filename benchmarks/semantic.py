@@ -1,0 +1,67 @@
+"""What semantic pretraining reaches: new items among themselves (P3), and seconds of the behaviour pretraining.
+
+    python benchmarks/semantic.py cold ml-100k ml-latest-small --work FOLDER --judge FILE
+    python benchmarks/semantic.py seconds movietweetings --work FOLDER
+
+Writes `benchmarks/records/semantic-WHAT-SET.json`, a fold's figures as soon as they are there; `benchmarks/semantic_table.py` shows them.
+"""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import knowledge_worlds
+import semantic_cold
+import torch
+from measure import ROOT, commit, record, uncommitted
+from ranking_split import FOLDS, PROTOCOLS, SETS, Case, prepare
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["cold", "seconds"])
+    parser.add_argument("sets", nargs="+", choices=list(SETS))
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--judge", type=Path, default=ROOT.parent / "shared" / "judge" / "judge.py")
+    parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--without-text", action="store_true", help="cold: of entities alone, no text is encoded")
+    parser.add_argument("--override", action="append", default=[])
+    asked = parser.parse_args()
+    asked.work = asked.work.resolve()
+    if asked.what == "cold" and not asked.judge.exists():
+        parser.error(f"no judge at {asked.judge}: give --judge FILE")
+    torch.set_num_threads(asked.threads)
+    for name in asked.sets:
+        (_cold if asked.what == "cold" else _seconds)(name, asked)
+
+
+def _cold(name: str, asked: argparse.Namespace) -> None:
+    folds: list[dict[str, Any]] = []
+    about = []
+    for fold in range(FOLDS):
+        case = Case(name, "P3", fold, asked.work / f"{name}-P3" / f"fold{fold}", asked.seed, asked.threads, tuple(asked.override))
+        setting, _ = knowledge_worlds.of(case, asked.work, text=not asked.without_text)
+        about.append(setting.about)
+        folds.append(semantic_cold.run(setting, case, asked.judge, asked.seed, asked.work))
+        found = {"protocol": PROTOCOLS["P3"], "text": not asked.without_text, "data": about, "folds_done": len(folds)}
+        _write(f"cold-{name}", asked, found | {"among cold": semantic_cold.joined(folds, asked.seed)})
+
+
+def _seconds(name: str, asked: argparse.Namespace) -> None:
+    case = Case(name, "P1", 0, asked.work / f"{name}-P1", asked.seed, asked.threads, tuple(asked.override))
+    about = prepare(case, asked.work)
+    done = case.stage("semantic.pretrain", case.sections())
+    warm = case.stage("semantic.pretrain", case.sections())
+    taken = {what: {"seconds": run.seconds, "cpu_seconds": run.cpu_seconds} for what, run in (("first", done), ("texts cached", warm))}
+    _write(f"seconds-{name}", asked, {"data": about, "pretrain": taken, "load": [round(load, 1) for load in os.getloadavg()]})
+
+
+def _write(name: str, asked: argparse.Namespace, value: dict[str, Any]) -> None:
+    given = {"seed": asked.seed, "threads": asked.threads, "overrides": asked.override, "uncommitted": uncommitted()}
+    record(f"semantic-{name}", commit(ROOT), given | value)
+
+
+if __name__ == "__main__":
+    main()
