@@ -116,7 +116,7 @@ class Answer(Message):
     """Recommendations for one user, best first, and where they come from."""
 
     bundle: str
-    source: str = Field(description="hybrid; where nothing is known of the user, dialogue or popularity")
+    source: str = Field(description="hybrid; where nothing is known of what the user had, profile, dialogue or popularity")
     user_id: str | None
     unknown: list[str] = Field(description="ids of the request that the bundle does not know")
     items: list[Recommendation]

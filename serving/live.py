@@ -118,7 +118,7 @@ def ranked(asked: Sequence[Asked]) -> list[Answer | Exception]:
     answers: dict[int, Answer | Exception] = {}
     for live in {id(live): live for live, _, _ in asked}.values():
         own = [(place, request, session) for place, (which, request, session) in enumerate(asked) if which is live]
-        asks = [Ask(one.user_id, one.history, one.k, one.filters, one.at, session) for _, one, session in own]
+        asks = [Ask(one.user_id, one.history, one.k, one.filters, one.at, session, one.profile) for _, one, session in own]
         answers |= zip([place for place, _, _ in own], live.recommender.together(asks), strict=True)
     return [answers[place] for place in range(len(asked))]
 

@@ -58,7 +58,7 @@ class Bounds(Filters):
 
 
 class RecommendRequest(Message):
-    """Asks for recommendations for a user, or for a history of items; one of the two."""
+    """Asks for recommendations for a user, or for a history of items, one of the two; or for a profile in words, beside it or alone."""
 
     model_config = STRICT
 
@@ -67,6 +67,7 @@ class RecommendRequest(Message):
     k: Count = 10
     filters: Bounds | None = None
     at: Moment | None = None
+    profile: Annotated[str, Field(min_length=1, max_length=1000, description="what the user says of himself")] | None = None
 
 
 class Recommended(Answer):

@@ -22,6 +22,7 @@ class Ask:
     filters: Filters | None = None
     at: datetime | None = None
     session: Session | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True)

@@ -158,8 +158,9 @@ class Recommender:
         at: datetime | None = None,
         wish: Wish | None = None,
         session: Session | None = None,
+        profile: str | None = None,
     ) -> Answer:
-        """Recommend k items to a known user, or to anyone with a history (oldest first).
+        """Recommend k items to a known user, or to anyone with a history (oldest first) or a profile.
 
         Who is unknown, or has no known item in the history, gets what is popular; the answer's `source` says so.
 
@@ -167,12 +168,13 @@ class Recommender:
             at: when the user asks, now if None: events of others from then on are not counted, and rules are those of then.
             wish: what else the user wants, said in words.
             session: what the user, known or not, did since the bundle was made.
+            profile: what the user says of himself, in words, beside the user or the history, or alone.
 
         Raises:
-            RequestError: k is not within 1 to 100, both or neither of user and history are given, a filter is wrong, or `at`
+            RequestError: k is not within 1 to 100, both of user and history are given, or none of the three, a filter is wrong, or `at`
                 has no time zone.
         """
-        [answer] = self.together([Ask(user, history, k, filters, at, session)], wish)
+        [answer] = self.together([Ask(user, history, k, filters, at, session, profile)], wish)
         if isinstance(answer, RequestError):
             raise answer
         return answer
@@ -180,22 +182,27 @@ class Recommender:
     def together(self, asks: Sequence[Ask], wish: Wish | None = None) -> list[Answer | RequestError]:
         """Answer many who ask, those alike in k and time at once; each gets what `recommend` gives, or what is wrong with the request."""
         answers: dict[int, Answer | RequestError] = {}
-        alike: dict[tuple[int, datetime | None], list[tuple[int, Told]]] = {}
+        alike: dict[tuple[int, datetime | None, str | None], list[tuple[int, Told]]] = {}
         for place, ask in enumerate(asks):
             try:
                 told = self._told(ask, wish)
             except RequestError as error:
                 answers[place] = error
             else:
-                alike.setdefault((ask.k, ask.at), []).append((place, told))
-        for (k, at), group in alike.items():
+                alike.setdefault((ask.k, ask.at, ask.profile), []).append((place, told))
+        for (k, at, _), group in alike.items():
             answers |= zip([place for place, _ in group], self._answers([one for _, one in group], k, at, wish), strict=True)
         return [answers[place] for place in range(len(asks))]
 
     def _told(self, ask: Ask, wish: Wish | None) -> Told:
         _check(ask.k)
-        asked, unknown = self._asked(ask.user, ask.history, ask.at, ask.session)
-        return Told(ask, self._question(asked, ask.filters, wish, ask.session), unknown)
+        history = [] if ask.profile is not None and ask.user is None and ask.history is None else ask.history
+        asked, unknown = self._asked(ask.user, history, ask.at, ask.session)
+        question = self._question(asked, ask.filters, wish, ask.session)
+        if ask.profile is not None:
+            leaning = self._finder.leaning(ask.profile)
+            question = replace(question, leaning=leaning if question.leaning is None else leaning + question.leaning)
+        return Told(ask, question, unknown)
 
     def _answers(self, told: list[Told], k: int, at: datetime | None, wish: Wish | None) -> list[Answer]:
         question = joint(told)
@@ -203,11 +210,11 @@ class Recommender:
         lengths = (items >= 0).sum(1)
         rules = [lists.rules(user) if lists else [[] for _ in range(length)] for user, length in enumerate(lengths)]
         shown = self._evidence.of(question.histories, items, terms, self._chances(question.histories, terms), rules)
-        stranger = "dialogue" if wish and wish.leaning.any() else "popularity"
+        spoken = "dialogue" if wish and wish.leaning.any() else "popularity"
         return [
             Answer(
                 bundle=self.bundle,
-                source="hybrid" if known else stranger,
+                source="hybrid" if known else spoken if one.ask.profile is None else "profile",
                 user_id=one.ask.user,
                 unknown=one.unknown,
                 items=found,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 User = Annotated[str | None, typer.Option("--user", "-u", help="A user's id.")]
 History = Annotated[str | None, typer.Option("--history", help="Item ids, oldest first, with commas between.")]
 Many = Annotated[int, typer.Option("-k", help="How many.")]
+Profile = Annotated[str | None, typer.Option(help="What the user says of himself, in words.")]
 Category = Annotated[list[str] | None, typer.Option(help="Only items of this category; may be repeated.")]
 
 
@@ -24,16 +25,17 @@ def recommend(
     *,
     user: User = None,
     history: History = None,
+    profile: Profile = None,
     k: Many = 10,
     category: Category = None,
     bundle: Bundle = None,
     json: Json = False,
 ) -> None:
-    """Recommend items to a user, or to anyone with a history."""
+    """Recommend items to a user, or to anyone with a history or a profile in words."""
     from components.recommend import Recommender
     from flows import tables
 
-    found = Recommender.load(bundle or BUNDLE).recommend(user=user, history=_ids(history), k=k, filters=_filters(category))
+    found = Recommender.load(bundle or BUNDLE).recommend(user=user, history=_ids(history), k=k, filters=_filters(category), profile=profile)
     if json:
         print(found.model_dump_json(indent=2))
         return

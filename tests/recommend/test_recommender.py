@@ -317,3 +317,24 @@ def test_an_explanation_names_the_rules_about_the_item_and_its_rank_without_them
     assert "sold out" in ruled.explain("i020", user="u000").item.rules
     own = sorted(seen(recommender, "u000"))[0]
     assert recommender.explain(own, user="u000").item.item_id == own
+
+
+def test_a_profile_in_words_alone_brings_what_it_describes(recommender: Recommender) -> None:
+    answer = recommender.recommend(profile="I only ever watch horror films", k=5)
+    assert answer.source == "profile"
+    assert all("Horror" in item.title for item in answer.items)
+    assert ids(answer) != ids(recommender.recommend(history=[], k=5))
+
+
+def test_a_profile_leans_what_a_history_brings_and_others_who_ask_are_not_moved(recommender: Recommender) -> None:
+    history = ["i000", "i001"]
+    alone, said = recommender.recommend(history=history, k=5), recommender.recommend(history=history, profile="horror", k=5)
+    assert said.source == "hybrid"
+    assert ids(said) != ids(alone)
+    asks = [Ask(history=history, k=5), Ask(history=history, k=5, profile="horror")]
+    assert [ids(answer) for answer in recommender.together(asks)] == [ids(alone), ids(said)]
+
+
+def test_a_profile_that_says_nothing_is_refused(recommender: Recommender) -> None:
+    with pytest.raises(RequestError, match="profile: says nothing"):
+        recommender.recommend(profile=" <b></b> ")
