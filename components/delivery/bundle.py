@@ -52,10 +52,9 @@ def main(
             shutil.copytree(pretrain / OWN, aside / OWN)
         artifacts.write_table(aside / "users.parquet", pl.DataFrame({"user_id": dataset.users}))
         artifacts.write_tensors(aside / "histories.safetensors", {"items": known.items, "times": known.times, "offsets": known.offsets})
-        vectors = {
-            "vectors": artifacts.read_tensors(align / "items.safetensors")["vectors"],
-            "content": artifacts.read_tensors(pretrain / "items.safetensors")["content"],
-        }
+        content = artifacts.read_tensors(pretrain / "items.safetensors")
+        vectors = {name: content[name] for name in ("content", "widths")}
+        vectors["vectors"] = artifacts.read_tensors(align / "items.safetensors")["vectors"]
         artifacts.write_tensors(aside / "vectors.safetensors", vectors)
         policy.settle(Catalogue(artifacts.read_table(tables / "items.parquet")), vectors["content"])
         for name, chosen in {"policy": policy, "dialogue": dialogue, "provider": provider, "graph": graph}.items():
@@ -69,7 +68,7 @@ def _about(pretrain: Path, align: Path, train: Path) -> dict[str, Any]:
     """What stage train says, with what pretraining counted and the curves of the stages before it, where they have any."""
     about, before, joined = (artifacts.read_json(folder / f"{folder.name}.json") for folder in (train, pretrain, align))
     parts = {"pretraining": before, **{name: joined[name] for name in ("entities", "items", "users")}}
-    curves = {name: part["curve"] for name, part in parts.items() if "curve" in part}
+    curves = {name: part["curve"] for name, part in parts.items() if "curve" in part} | before["curves"]
     counted = {name: value for name, value in before.items() if name not in ("curve", "curves")}
     return about | {"curves": curves | about["curves"], "semantic": counted}
 

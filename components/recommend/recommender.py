@@ -29,7 +29,7 @@ from components.recommend.session import Session
 from components.recommend.similarity import Similarity
 from components.recommend.wish import Question, Wish
 from components.schema import Answer, Edge, Explanation, Filters, Item, Neighbour, Peer
-from components.semantic.text import TextEncoder
+from components.semantic.text import TextEncoder, texts_of
 
 MOST = 100  # recommendations per request
 SPARE = 16  # more neighbours than asked for, so that what rounding makes equal goes by index
@@ -49,7 +49,7 @@ class Recommender:
         users: index of each known user.
         histories: what each known user has seen.
         vectors: float32 (items, d), the items' vectors v_j.
-        content: float32 (items, w), the items' content vectors.
+        content: float32 (items, w), the items' content vectors; texts: those of their texts alone.
         graph: the knowledge graph.
         edges: its edges as people read them; an edge's id is its place, and places of edges that are no more stay taken.
         reranking: rules and diversity.
@@ -69,6 +69,7 @@ class Recommender:
     edges: list[Edge]
     vectors: Floats
     content: Floats
+    texts: Floats
     reranking: Reranking
     index: Faiss | None = None
     encoder: TextEncoder | None = None
@@ -99,6 +100,7 @@ class Recommender:
             edges=named(graph.nodes, graph.edges),
             vectors=vectors["vectors"],
             content=vectors["content"],
+            texts=texts_of(vectors),
             reranking=_policy(folder).settle(catalogue, vectors["content"]),
             index=_index(folder, vectors["vectors"]),
             encoder=encoder(folder),
@@ -129,7 +131,8 @@ class Recommender:
             raise BundleError("the bundle was made before items could be taken in; make it again with `dvc repro`")
         known, added = len(self.items), len(table) - len(self.items)
         content = np.concatenate([self.content, np.zeros((added, self.content.shape[1]), dtype=np.float32)])
-        content[told] = contents(table[told], self.encoder, content.shape[1])
+        texts = content[:, : self.texts.shape[1]]
+        texts[told] = contents(table[told], self.encoder, texts.shape[1])
         vectors = np.concatenate([self.vectors, self.growth.vectors(content[known:])])
         graph = grow(self.graph, self.growth.graph, table, told, len(self.edges))
         catalogue = replace(self.catalogue, table=table)
@@ -141,6 +144,7 @@ class Recommender:
             edges=[*self.edges, *named(graph.nodes, graph.edges.filter(pl.col("edge_id") >= len(self.edges)))],
             vectors=vectors,
             content=content,
+            texts=texts,
             reranking=self.reranking.grow(catalogue, content[told], told),
         )
 
@@ -383,7 +387,8 @@ class Recommender:
 
     @cached_property
     def _finder(self) -> Finder:
-        return Finder(self.catalogue, self.reranking.unit, self.encoder)
+        alone = self.texts.shape == self.content.shape
+        return Finder(self.catalogue, self.reranking.unit if alone else directions(self.texts), self.encoder)
 
     def _neighbours(self, items: Ints, scores: Floats) -> list[Neighbour]:
         ids, titles = self.catalogue.ids, self.catalogue.titles
