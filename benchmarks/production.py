@@ -36,15 +36,7 @@ WATCH = (
     "schedule.cron='0 3 1 1 *'", "schedule.watch.age=null", "schedule.watch.volume=null", "schedule.watch.least=150",
     "schedule.watch.quiet=0.001", "schedule.watch.budget=100", "schedule.watch.every=5",
 )  # fmt: skip
-PLANTED = {  # by night, from 1
-    5: "data fault",
-    9: "bad model",
-    12: "worse model",
-    15: "leak",
-    18: "drift",
-    20: "outage of the service",
-    22: "outage of Prefect",
-}
+PLANTED = ("data fault", "bad model", "worse model", "leak", "drift", "outage of the service", "outage of Prefect")
 BROKEN = ("~ranker.parts.sequential", "~ranker.parts.item", "~ranker.parts.trend", "~ranker.parts.popularity")
 WORSE = ("~ranker.parts.trend", "~ranker.parts.popularity")
 REFUSED = ("bad model", "worse model", "leak")  # nights on which a bundle must be refused
@@ -62,6 +54,7 @@ class Simulation:
     frozen: Service
     start: date
     seed: int
+    planned: dict[int, str]
     nights: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     online: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     kept: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
@@ -104,6 +97,11 @@ class Simulation:
         return [[(item["item_id"], item["score"]) for item in items] for items in answers]
 
 
+def plan(count: int) -> dict[int, str]:
+    """What is planted on which night, from 1: evenly spread."""
+    return {max((place + 1) * count // (len(PLANTED) + 1), 1): what for place, what in enumerate(PLANTED)}
+
+
 def visit_time(visit: Visit) -> str:
     from datetime import UTC, datetime
 
@@ -112,7 +110,7 @@ def visit_time(visit: Visit) -> str:
 
 def night(sim: Simulation, number: int, when: date, *, kill: bool, draw: np.random.Generator) -> dict[str, Any]:
     """One night: plant what is planted, kill what is to be killed, retrain, and say what came of it."""
-    platform, planted = sim.platform, PLANTED.get(number, "")
+    platform, planted = sim.platform, sim.planned.get(number, "")
     row: dict[str, Any] = {"night": number, "day": when.isoformat(), "planted": planted}
     if planted == "drift":
         return row | drifted(sim)
@@ -202,10 +200,10 @@ def looked(sim: Simulation) -> list[dict[str, Any]]:
 def nights(sim: Simulation, count: int, name: str) -> None:
     """Live through the days and nights; what has come of them is written after each."""
     draw = np.random.default_rng(sim.seed)
-    clean = [number for number in range(2, count + 1) if number not in PLANTED]
+    clean = [number for number in range(2, count + 1) if number not in sim.planned]
     kills = set(draw.permutation(clean)[:KILLS].tolist())
     for number, when in enumerate(days(sim.start, count), 1):
-        planted = PLANTED.get(number, "")
+        planted = sim.planned.get(number, "")
         visits = list(sim.world.visits(when))
         crowd = list(sim.world.crowd(when, CROWD, sim.seed)) if planted == "drift" else []
         sim.online.append(sim.day(when, visits, killed=planted == "outage of the service"))
@@ -284,7 +282,7 @@ def caught(row: dict[str, Any]) -> bool:
 
 
 def write(sim: Simulation, name: str, parts: dict[str, Any]) -> None:
-    about = {"seed": sim.seed, "start": sim.start.isoformat(), "overrides": list(sim.platform.base), "planned": PLANTED}
+    about = {"seed": sim.seed, "start": sim.start.isoformat(), "overrides": list(sim.platform.base), "planned": sim.planned}
     value = about | {"summary": summary(sim), "nights": sim.nights, "online": sim.online} | parts
     record(name, commit(sim.platform.project), json.loads(json.dumps(value)))
     plot(sim.online, sim.nights, ROOT / "docs" / f"{name}.svg")
@@ -296,15 +294,17 @@ def main() -> None:
     with clone() as project:
         platform = Platform(project, base=(*SMALL, *WATCH), log=asked.log.resolve())
         source(world, asked.start, project / "raw", ROOT / "data/movietweetings")
+        if (ROOT / ".state/cache").is_dir():  # vectors of texts, by the texts' hash: no night would encode them again
+            shutil.copytree(ROOT / ".state/cache", project / ".state/cache")
         with platform.prefect():
-            if (status := platform.retrain(*platform.base)) != 0:
+            if (status := platform.retrain()) != 0:
                 raise SystemExit(f"the first champion was not made: status {status}; see {asked.log}")
             shutil.copytree(project / "champions" / platform.pointer["folder"], project / ".state/first")
             live, frozen = Service(platform), Service(platform, ("--bundle", str(project / ".state/first")))
             live.begin()
             frozen.begin()
             try:
-                sim = Simulation(world, platform, live, frozen, asked.start, asked.seed)
+                sim = Simulation(world, platform, live, frozen, asked.start, asked.seed, plan(asked.nights))
                 nights(sim, asked.nights, asked.name)
                 parts: dict[str, Any] = {}
                 for part, call in (("rollback", rollback), ("ticks", ticks)):

@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from components import artifacts
 from components.errors import DataError
 from components.progress import say
 from components.schema import node
+from components.start import Start
 
 Tensors = dict[str, Tensor]
 
@@ -22,7 +24,8 @@ class Plan:
     """How long and how fast to train.
 
     `patience` epochs without a better validation score end the training; 0 means never. The learning rate climbs to `rate`
-    over the first share `warmup` of all steps, then stays, or falls along a half `cosine` to a fiftieth.
+    over the first share `warmup` of all steps, then stays, or falls along a half `cosine` to a fiftieth. A training that goes on
+    from earlier weights takes `again` epochs, or as many as any other where that is 0.
     """
 
     epochs: PositiveInt
@@ -32,6 +35,7 @@ class Plan:
     patience: int = 0
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: float = Field(0.0, ge=0, lt=1)
+    again: NonNegativeInt = 0
 
     def rate_at(self, done: float) -> float:
         """Learning rate when the share `done` of all steps is done."""
@@ -53,6 +57,7 @@ def fit(
     label: str,
     score: Callable[[], float] | None = None,
     checkpoint: Path | None = None,
+    start: Start | None = None,
 ) -> list[dict[str, float]]:
     """Train `module` in place with AdamW and return its learning curve, one row per epoch.
 
@@ -61,12 +66,17 @@ def fit(
         score: measured after each epoch, higher is better; the best epoch's weights are kept.
         checkpoint: a folder outside the pipeline's outputs; a killed training goes on from its last whole epoch
             and ends in the same bits, since batches and dropout depend on (seed, epoch) alone.
+        start: weights to go on from, for `plan.again` epochs.
 
     Raises:
         DataError: there is no example, or the loss or its gradient is not finite.
     """
     if not examples:
         raise DataError(f"{label}: nothing to train on; there must be users with at least two events in the training split")
+    if start is not None:
+        _begin(module, start)
+        plan = replace(plan, epochs=plan.again or plan.epochs)
+        say(f"{label}: from earlier weights")
     optimizer = torch.optim.AdamW(module.parameters(), lr=plan.rate, weight_decay=plan.decay)
     curve, best = _resume(module, optimizer, checkpoint)
     while len(curve) < plan.epochs and not _done(curve, plan.patience):
@@ -84,6 +94,20 @@ def fit(
     module.load_state_dict(best)
     module.eval()
     return curve
+
+
+@torch.no_grad()
+def _begin(module: nn.Module, start: Start) -> None:
+    """Put earlier weights into a module."""
+    for name, own in module.named_parameters():
+        if (old := start.tensors.get(name)) is None:
+            continue
+        there = torch.from_numpy(old).to(own)
+        if name in start.rows and there.shape[1:] == own.shape[1:]:
+            rows = torch.from_numpy(start.rows[name])
+            own[rows >= 0] = there[rows[rows >= 0]]
+        elif there.shape == own.shape:
+            own.copy_(there)
 
 
 def _epoch(

@@ -9,10 +9,10 @@ from components import artifacts, configure
 from components.errors import DataError
 from components.evaluation.criteria.verdict import MODEL
 from components.stage import PARAMS
-from flows import champions, report, tags
+from flows import champions, report, tags, warm
 
 LOCK = Path("dvc.lock")
-PAPERS = (report.GATE, report.METRICS, report.PAGE, report.PROMOTION, report.VALIDATION, PARAMS, LOCK)
+PAPERS = (report.GATE, report.METRICS, report.PAGE, report.PROMOTION, report.VALIDATION, PARAMS, LOCK, warm.BEHAVIOUR)
 CODE, NEITHER = ("components", "serving", "flows", "conf"), ("constraints.txt",)
 
 

@@ -19,8 +19,9 @@ from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
 from components.errors import ZhijianError
-from flows import feedback, report, stages
+from flows import feedback, report, runs, stages
 from flows import promote as promotion
+from flows import warm as weights
 from flows.alert import alert as tell_people
 from flows.alert import ended
 from flows.monitor import EVENT, monitor
@@ -49,35 +50,42 @@ class Outcome:
 
 
 @task
-def stage(name: str, limit: float) -> State[Any]:
-    """Reproduce one stage, or take in the feedback; its lines go to the run's log and to stderr as they come."""
+def stage(name: str, limit: float, warm: bool = False) -> State[Any]:
+    """Reproduce one stage, take in the feedback, or lay the champion's weights; its lines go to the run's log and to stderr."""
     tell = _teller(name)
     try:
-        done = feedback.export(limit, tell) if name == feedback.NAME else stages.reproduce(name, limit, tell)
+        done = _call(name, limit, tell, warm=warm)
     except StageError as error:
         return Failed(name="Busy" if isinstance(error, BusyError) else "StageFailed", message=str(error))
     return Completed(name=done, message="unchanged" if done == "Cached" else None, data=done)
 
 
+def _call(name: str, limit: float, tell: stages.Tell, *, warm: bool) -> str:
+    if name == weights.NAME:
+        return weights.lay(warm, limit, tell)
+    return feedback.export(limit, tell) if name == feedback.NAME else stages.reproduce(name, limit, tell)
+
+
 @flow(name="pipeline", on_failure=[ended], on_crashed=[ended], on_cancellation=[ended])
-def pipeline(limit: float = LIMIT, promote: bool = False, alert: str | None = None) -> Outcome | State[Any]:
+def pipeline(limit: float = LIMIT, promote: bool = False, alert: str | None = None, warm: bool = False) -> Outcome | State[Any]:
     """Take in the feedback, reproduce what changed, stage by stage, and leave metrics, verdict and stages as artifacts of the run.
 
     Args:
         limit: seconds that each stage may take before it is ended with everything it started.
         promote: whether a bundle that passes becomes champion.
         alert: a block of Prefect, TYPE/NAME, that is told when the run fails or the bundle is refused.
+        warm: whether training goes on from the champion's weights, not from scratch.
 
     A stage that fails ends the run in StageFailed with the stage's own message; those after it do not run.
     """
     start = time.monotonic()
     try:
         with stages.alone():
-            done, failure = _stages(limit)
+            done, failure = _stages(limit, warm=warm)
             if failure is not None:
                 return Failed(name=failure.name, message=failure.message)
             outcome = _outcome(done, time.monotonic() - start)
-            return _told(_promoted(outcome) if promote and outcome.packaged else outcome, alert)
+            return _told(_noted(_promoted(outcome) if promote and outcome.packaged else outcome), alert)
     except ZhijianError as error:
         return Failed(name="Busy" if isinstance(error, BusyError) else "Failed", message=str(error))
 
@@ -85,7 +93,7 @@ def pipeline(limit: float = LIMIT, promote: bool = False, alert: str | None = No
 def serve(plan: Plan) -> None:
     """Serve the flow until interrupted, one run at a time, as the plan says."""
     entry = EntrypointType.MODULE_PATH
-    parameters = {"limit": plan.timeout, "promote": plan.promote, "alert": plan.alert}
+    parameters = {"limit": plan.timeout, "promote": plan.promote, "alert": plan.alert, "warm": plan.warm}
     try:
         times = CronSchedule(cron=plan.cron, timezone=plan.timezone) if plan.cron else IntervalSchedule(interval=_seconds(plan))
         wanted: list[Any] = [DeploymentEventTrigger(name="retrain when wanted", expect={EVENT})] if plan.watch else []
@@ -100,23 +108,23 @@ def serve(plan: Plan) -> None:
         raise SystemExit("; ".join(f"--{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())) from None
 
 
-def _stages(limit: float) -> tuple[dict[str, str], State[Any] | None]:
+def _stages(limit: float, *, warm: bool) -> tuple[dict[str, str], State[Any] | None]:
     """Run the stages; `configure` runs before the graph is read, since dvc.yaml takes values from the file that it writes."""
     stages.prepare(limit, _teller(stages.FIRST))
     done: dict[str, str] = {}
     failure = _run(stages.FIRST, limit, done) if stages.FIRST in stages.declared() else None
-    waiting = [] if failure else [*feedback.wanted(), *(name for name in stages.order() if name not in done)]
+    waiting = [] if failure else [*weights.wanted(warm), *feedback.wanted(), *(name for name in stages.order() if name not in done)]
     progress = cast("UUID", create_progress_artifact(progress=0.0, key="progress", description="stages done"))
     while waiting and failure is None:
-        failure = _run(waiting.pop(0), limit, done)
+        failure = _run(waiting.pop(0), limit, done, warm=warm)
         update_progress_artifact(progress, progress=100.0 * len(done) / (len(done) + len(waiting)))
     rows = [{"stage": name, "state": state} for name, state in done.items()]
     create_table_artifact(rows + [{"stage": name, "state": "not run"} for name in waiting], key="stages")
     return done, failure
 
 
-def _run(name: str, limit: float, done: dict[str, str]) -> State[Any] | None:
-    state = cast("State[Any]", stage.with_options(name=name, task_run_name=name)(name, limit, return_state=True))
+def _run(name: str, limit: float, done: dict[str, str], *, warm: bool = False) -> State[Any] | None:
+    state = cast("State[Any]", stage.with_options(name=name, task_run_name=name)(name, limit, warm, return_state=True))
     done[name] = state.name or state.type.value
     return None if state.is_completed() else state
 
@@ -130,6 +138,14 @@ def _outcome(done: dict[str, str], seconds: float) -> Outcome:
 
 def _seconds(plan: Plan) -> timedelta:
     return timedelta(seconds=plan.interval or 0)
+
+
+def _noted(outcome: Outcome) -> Outcome:
+    """Add the run to those before, and write its page."""
+    refused = [row["criterion"] for row in report.verdict().rows if row["verdict"] == "refused"]
+    runs.note(outcome.passed, outcome.switch is not None, refused or [outcome.refused] * bool(outcome.refused), outcome.seconds)
+    runs.write()
+    return outcome
 
 
 def _told(outcome: Outcome, block: str | None) -> Outcome:

@@ -14,8 +14,8 @@ DAILY = {"cron": "0 3 * * *"}  # where conf/ says nothing
 class Plan(BaseModel):
     """A schedule: by a cron line in a time zone, or every `interval` seconds.
 
-    `timeout` is in seconds, for each stage. `alert` names a Prefect block, TYPE/NAME, that is told of failed and refused runs. `watch`
-    asks for a retraining between times.
+    `timeout` is in seconds, for each stage. `warm`: training goes on from the champion's weights. `alert` names a Prefect block,
+    TYPE/NAME, that is told of failed and refused runs. `watch` asks for a retraining between times.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +25,7 @@ class Plan(BaseModel):
     interval: PositiveFloat | None = None
     timeout: PositiveFloat = 3600
     promote: bool = False
+    warm: bool = False
     alert: str | None = None
     watch: Watch | None = None
 

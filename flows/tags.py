@@ -12,7 +12,10 @@ from components.errors import ZhijianError
 NAME = "zhijian"
 STAGE = "champion"
 AUTHOR, MAIL = "zhijian", "zhijian@localhost"  # where git knows no name of the user
-INPUTS = ("data/feedback", "conf", "components", "serving", "flows", "params.yaml", "dvc.yaml", "dvc.lock")  # of a run, new files included
+INPUTS = (  # of a run, new files included
+    *("data/feedback", "data/warm", "conf", "components", "serving", "flows"),
+    *("params.yaml", "dvc.yaml", "dvc.lock"),
+)
 
 
 class GitError(ZhijianError):

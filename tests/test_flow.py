@@ -159,6 +159,26 @@ def test_the_next_champion_knows_what_came_by_feedback(looped: tuple[Path, Recom
     assert validation["quarantined"] == 1, "an item that there is not"
 
 
+def test_a_warm_retraining_goes_on_from_the_champion_and_one_from_scratch_ends_where_it_did(
+    looped: tuple[Path, Recommender, Recommender],
+) -> None:
+    project, _, second = looped
+    cold = hashes(project)
+    warm = run(project, "zhijian", "retrain", "--warm")
+    assert warm.returncode in {0, 3}, warm.stderr
+    assert {"behaviour: from earlier weights", "attention: from earlier weights"} <= {
+        line.partition(" │ ")[2].strip() for line in warm.stderr.splitlines()
+    }
+    assert {path.stem for path in (project / "data/warm/champion").iterdir()} >= {"behaviour", "attention", "items", "users"}
+    changed = {name for name, outs in hashes(project).items() if outs != cold[name]}
+    assert {"pretrain", "train", "bundle"} <= changed
+    again = run(project, "zhijian", "retrain", "--warm")
+    assert "Running stage" not in again.stderr, "the same champion, the same weights"
+    assert run(project, "zhijian", "retrain").returncode in {0, 3}
+    assert hashes(project) == cold
+    assert artifacts.verify(project / "artifacts" / "bundle")["id"] == second.bundle
+
+
 def test_an_erased_user_is_gone_from_the_next_champion(looped: tuple[Path, Recommender, Recommender]) -> None:
     project, first, second = looped
     assert set(first.users) - set(second.users) == {"u000"}

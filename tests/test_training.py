@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from components.errors import DataError
+from components.start import Start
 from components.training import Plan, fit
 
 
@@ -91,3 +93,27 @@ def test_the_rate_climbs_and_falls_along_a_cosine() -> None:
     assert [plan.rate_at(done) for done in (0.1, 0.2, 0.6, 1.0)] == pytest.approx([0.25, 0.5, 0.255, 0.01])
     assert Plan(epochs=1, batch=1, rate=0.5).rate_at(0.01) == 0.5
     assert Plan(epochs=1, batch=1, rate=0.5, warmup=0.5).rate_at(0.75) == 0.5
+
+
+def test_from_earlier_weights_it_goes_on_and_new_rows_begin_as_ever() -> None:
+    torch.manual_seed(3)
+    old = {"table": np.arange(6, dtype=np.float32).reshape(3, 2), "head": np.full(2, 7, dtype=np.float32), "wide": np.ones(5)}
+    start = Start(old, {"table": np.array([2, -1, 0, 1])})
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.head, self.wide = nn.Parameter(torch.zeros(4, 2)), nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(3))
+
+    net, seen = Net(), list[list[list[float]]]()
+
+    def loss(_: Tensor) -> Tensor:
+        seen.append(net.table.tolist())
+        return (net.table.sum() + net.head.sum() + net.wide.sum()) * 0
+
+    plan = Plan(epochs=9, again=2, batch=4, rate=0.1)
+    assert len(fit(net, loss, 4, plan, seed=1, label="test", start=start)) == 2
+    assert seen[0] == [[4, 5], [0, 0], [0, 1], [2, 3]]
+    assert net.head.tolist() == [7, 7]
+    assert net.wide.tolist() == [0, 0, 0], "of another shape"
+    assert len(fit(Net(), loss, 4, plan, seed=1, label="test")) == 9

@@ -58,8 +58,10 @@ def checkout(target: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
     for name in ("components", "conf", "serving", "flows"):
         shutil.copytree(ROOT / name, target / name, ignore=ignore)
-    (target / "data" / "feedback").mkdir(parents=True)
-    for name in ("data/feedback/.gitignore", "pyproject.toml", "constraints.txt", "dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
+    for name in ("feedback", "warm"):
+        (target / "data" / name).mkdir(parents=True)
+    kept = ("data/feedback/.gitignore", "data/warm/.gitignore", "dvc.yaml", ".dvcignore", ".gitignore")
+    for name in (*kept, "pyproject.toml", "constraints.txt", "README.md"):
         shutil.copyfile(ROOT / name, target / name)
     return target
 

@@ -174,6 +174,7 @@ class AttentionRanker:
             label="attention",
             score=(lambda: validate(SequenceScorer(aim.net, self.sequence.length), world)) if (world.target >= 0).any() else None,
             checkpoint=world.checkpoint,
+            start=world.start({"sequence.residual": "items"}),
         )
         return self._scorer(net), curve
 

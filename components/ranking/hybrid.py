@@ -234,7 +234,7 @@ class Hybrid:
 def _world(world: World, fitted: dict[str, Scorer], name: str) -> World:
     """What the part of a name may learn from: with the reasoner among the parts before it, and a checkpoint of its own."""
     reasoner = next((part for part in fitted.values() if isinstance(part, Reasoner)), None)
-    return replace(world, reasoner=reasoner, checkpoint=world.checkpoint / name if world.checkpoint else None)
+    return replace(world, reasoner=reasoner, name=name, checkpoint=world.checkpoint / name if world.checkpoint else None)
 
 
 def _dropped(weights: Floats, places: list[int]) -> Floats:

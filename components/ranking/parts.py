@@ -1,5 +1,6 @@
 """What a part of the hybrid is: something fitted on histories that scores the whole catalogue for any history."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -7,7 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from components.data.histories import Histories, Ints
+from components.data.warm import Axis, Warm
 from components.knowledge.graph import Knowledge
+from components.start import Start
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -25,6 +28,7 @@ class World:
         graph: the knowledge graph; its first nodes are the items.
         reasoner: the part that reasons over it, once it is fitted.
         checkpoint: a folder that outlives a killed run.
+        name: the part that learns; warm: what an earlier champion's parts learned.
     """
 
     histories: Histories
@@ -34,6 +38,12 @@ class World:
     graph: Knowledge | None = None
     reasoner: "Reasoner | None" = None
     checkpoint: Path | None = None
+    name: str = ""
+    warm: Warm | None = None
+
+    def start(self, tables: Mapping[str, Axis]) -> Start | None:
+        """The part's earlier weights, where there are any; `tables` of them have a row for each item or user."""
+        return self.warm and self.warm.start(self.name, tables)
 
     @property
     def items(self) -> int:

@@ -159,6 +159,7 @@ class SequenceModel:
             label="sequence",
             score=(lambda: validate(SequenceScorer(aim.net, self.length), world)) if (world.target >= 0).any() else None,
             checkpoint=world.checkpoint,
+            start=world.start({"residual": "items"}),
         )
         return SequenceScorer(aim.net.cpu().double().eval(), self.length), curve
 

@@ -1,21 +1,25 @@
 """Stage train: fit the ranker's parts on train, join them on validation."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from components import artifacts, nodes
 from components.data.histories import Histories, load
+from components.data.warm import Warm
 from components.knowledge.graph import Knowledge
 from components.ranking.hybrid import Hybrid
 from components.ranking.parts import World
 from components.stage import run
 
 
-def main(*, ranker: Hybrid, tables: Path, split: Path, pretrain: Path, align: Path, out: Path, seed: int, checkpoint: Path) -> None:
+def main(
+    *, ranker: Hybrid, tables: Path, split: Path, pretrain: Path, align: Path, warm: Path | None, out: Path, seed: int, checkpoint: Path
+) -> None:
     """Write each part's tensors, the hybrid's, and `train.json` (curves, weights, what it was fitted on)."""
     dataset = load(tables, split)
-    world = read(dataset.train, pretrain, align, checkpoint)
+    world = replace(read(dataset.train, pretrain, align, checkpoint), warm=Warm.read(warm, dataset.items, dataset.users))
     scorer, about = ranker.fit(world, dataset.valid, seed)
     with artifacts.folder(out) as aside:
         for name, part in [*scorer.parts.items(), ("hybrid", scorer)]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from components.errors import ConfigError, DataError
 from components.schema import node
 from components.semantic.bert import MASK, PAD, BehaviourBERT, Shape, join
 from components.semantic.contrast import info_nce
+from components.start import Start
 from components.training import Plan, fit
 
+TABLES: dict[str, Literal["items", "users"]] = {"residual": "items", "bias": "items", "users": "users"}  # with a row for each
 TEMPERATURE = 0.1  # of the cosine between the views of an item
 RECENT = 4  # the last items of a batch's users are the candidates of its matches
 _NEXT, _PAIR, _MATCH = range(3)
@@ -71,11 +74,13 @@ class Behaviour:
         seed: int,
         checkpoint: Path | None = None,
         widths: tuple[int, ...] = (),
+        start: Start | None = None,
     ) -> tuple[BehaviourBERT, list[dict[str, float]]]:
         """Train on the histories of `train`; stop early on NDCG@10 of the users' first event in `valid`, if there is any.
 
         Args:
             content: float32 (items, d), the items' content; widths: of the modalities side by side in it, one by default.
+            start: earlier weights to go on from.
 
         Returns:
             the module, ready to encode, and its learning curve.
@@ -92,7 +97,9 @@ class Behaviour:
         objective = Objective(self, module, torch.from_numpy(train.padded(self.length, PAD)[users]), torch.from_numpy(users), counts)
         probe = Probe.draw(train, valid, self.length, self.probe)
         score = (lambda: probe.measure(module)["ndcg@10"]) if len(probe.users) else None
-        curve = fit(module, objective.loss, len(users), self.plan, seed=seed, label="behaviour", score=score, checkpoint=checkpoint)
+        curve = fit(
+            module, objective.loss, len(users), self.plan, seed=seed, label="behaviour", score=score, checkpoint=checkpoint, start=start
+        )
         return module, curve
 
 

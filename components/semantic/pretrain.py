@@ -12,9 +12,10 @@ from torch import Tensor
 
 from components import artifacts
 from components.data import histories
+from components.data.warm import Warm
 from components.progress import say
 from components.semantic.adapt import Adaptation, carry
-from components.semantic.behaviour import Behaviour, Probe
+from components.semantic.behaviour import TABLES, Behaviour, Probe
 from components.semantic.bert import PAD, BehaviourBERT
 from components.semantic.contrast import Companions
 from components.semantic.fusion import View, beside
@@ -34,6 +35,7 @@ def main(
     encoder: TextEncoder,
     adaptation: Adaptation,
     behaviour: Behaviour,
+    warm: Path | None,
     tables: Path,
     split: Path,
     out: Path,
@@ -55,9 +57,11 @@ def main(
     lesson = functools.cache(lambda: Lesson(torch.from_numpy(text.centred().vectors), Companions.of(data.train, len(items))))
     views = [text, *_seen(items, media, image, video, lesson, seed, checkpoint)]
     present = [view for view in views if view is text or view.there.any()]
-    content, widths = beside(present), [view.vectors.shape[1] for view in present]
+    content, widths = beside(present), tuple(view.vectors.shape[1] for view in present)
+    earlier = Warm.read(warm, data.items, data.users)
+    start = earlier and earlier.start("behaviour", TABLES)
     module, curve = behaviour.pretrain(
-        torch.from_numpy(content), data.train, data.valid, seed, checkpoint / "behaviour", widths=tuple(widths)
+        torch.from_numpy(content), data.train, data.valid, seed, checkpoint / "behaviour", widths=widths, start=start
     )
     report: dict[str, Any] = {
         "items": {"with_text": int(text.there.sum()), "without_text": int((~text.there).sum()), "in_training": int(module.seen.sum())},

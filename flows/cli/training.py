@@ -19,6 +19,7 @@ def retrain(
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds that each stage may take.")] = 3600,
     reset: Annotated[bool, typer.Option("--reset", help="Drop the overrides in force.")] = False,
     promote: Annotated[bool, typer.Option("--promote", help="Make the bundle champion when it passes.")] = False,
+    warm: Annotated[bool, typer.Option("--warm", help="Train on from the champion's weights, not from scratch.")] = False,
 ) -> None:
     """Run what changed, judge the bundle, package it.
 
@@ -31,7 +32,7 @@ def retrain(
         server.use()
         from flows import pipeline
 
-        state = pipeline.pipeline(timeout, promote, return_state=True)
+        state = pipeline.pipeline(timeout, promote, warm=warm, return_state=True)
     if not state.is_completed():
         fail(state.message or f"the run ended as {state.name}", 1)
     _conclude(state.result())
@@ -39,15 +40,15 @@ def retrain(
 
 def report() -> None:
     """Show the last evaluation and the gate's verdict."""
-    from flows import report, tables
+    from flows import report, runs, tables
 
     if rows := report.metrics():
         show(tables.metrics(rows))
     found = report.verdict()
     show(tables.verdict(found))
     note("passed" if found.passed else "refused by the gate")
-    if report.PAGE.exists():
-        note(f"the whole report: {report.PAGE}")
+    if page := runs.write():
+        note(f"the whole report: {page}")
 
 
 def search(
