@@ -15,7 +15,7 @@ from components.stage import run
 
 
 def main(
-    *, ranker: Hybrid, tables: Path, split: Path, pretrain: Path, align: Path, warm: Path | None, out: Path, seed: int, checkpoint: Path
+    *, ranker: Hybrid, tables: Path, split: Path, pretrain: Path, align: Path, out: Path, seed: int, checkpoint: Path, warm: Path | None = None
 ) -> None:
     """Write each part's tensors, the hybrid's, and `train.json` (curves, weights, what it was fitted on)."""
     dataset = load(tables, split)

@@ -35,7 +35,7 @@ def main(
     encoder: TextEncoder,
     adaptation: Adaptation,
     behaviour: Behaviour,
-    warm: Path | None,
+    warm: Path | None = None,
     tables: Path,
     split: Path,
     out: Path,
