@@ -81,7 +81,7 @@ def _reported(corpus: str, questions: Turns, *, chosen: bool) -> list[bool]:
 def _lists(bundle: Path, catalogue: Sequence[Film], questions: Turns, cache: Path) -> dict[str, tuple[Lists, Lists]]:
     """Each model's lists, among what was not yet spoken of and among all."""
     recommender = Recommender.load(bundle)
-    query = Query.load(bundle)
+    query = Query.load(bundle, recommender.graph, recommender.texts, recommender.scorer.scales)
     memory = heard(query, questions, cache)
     leaning = np.concatenate([query.lean(memory.pick(slice(cut, cut + BLOCK))) for cut in _starts(memory.text)])
     often = popular(catalogue)

@@ -13,7 +13,8 @@ from components.dialogue.acts import Act
 from components.dialogue.conversation import Conversation
 from components.dialogue.grammar import LanguageCode, Part, equal, examples
 from components.dialogue.shelf import NOW
-from components.dialogue.state import Slots, State, Turn
+from components.dialogue.slots import Slots
+from components.dialogue.state import State, Turn
 from components.evaluation.simulator import (
     Critic,
     Fact,

@@ -43,10 +43,11 @@ class World:
     @classmethod
     def load(cls, bundle: Path, split: Path, query: Path | None) -> "World":
         """Read a bundle and its split; `query` is a folder with a query model, where the bundle has none."""
-        lexicon = Lexicon.load(bundle)
+        recommender = Recommender.load(bundle)
+        lexicon = Lexicon.of(recommender.catalogue, recommender.graph, recommender.histories.items)
         own = query or (bundle if (bundle / "query.json").exists() else None)
-        leaning = Heard(Query.load(bundle, own), lexicon) if own else None
-        conversation = Conversation.of(Recommender.load(bundle), lexicon, leaning)
+        leaning = Heard(Query.load(own, recommender.graph, recommender.texts, recommender.scorer.scales), lexicon) if own else None
+        conversation = Conversation.of(recommender, lexicon, leaning)
         tests = artifacts.read_table(split / "test.parquet").sort("user_id", "timestamp", "item_id")
         return cls(conversation, told(bundle), tests)
 

@@ -20,7 +20,7 @@ from explanation_lists import Lists
 from components.data.histories import NOW
 from components.generation.clean import clean
 from components.generation.facts import FactSheet, sheet
-from components.generation.wording import LANGUAGES, LanguageCode
+from components.generation.wording import LANGUAGES, LanguageCode, called
 from components.generation.writer import Writer
 from components.schema import Recommendation
 
@@ -65,7 +65,15 @@ class World:
         found: dict[str, set[int]] = {}
         for node, name in enumerate(self.shown.nodes["name"]):
             found.setdefault(_plain(name), set()).add(node)
+            chinese = called(self.kinds[node], name, "zh")
+            if chinese != name:
+                found.setdefault(chinese, set()).add(node)
         return found
+
+    @cached_property
+    def chinese(self) -> list[str]:
+        """Names in Chinese, which stand in a text without blanks."""
+        return [name for name in self.names if re.search("[一-鿿]", name)]
 
     @cached_property
     def joined(self) -> dict[tuple[int, int], set[str]]:
@@ -94,7 +102,7 @@ class World:
         found: dict[int, set[str]] = {}
         names = self.shown.nodes["name"].to_list()
         for head, tail, _ in self.shown.ends:
-            found.setdefault(head, set()).add(_plain(names[tail]))
+            found.setdefault(head, set()).update((_plain(names[tail]), called(self.kinds[tail], names[tail], "zh")))
         return found
 
 
@@ -273,6 +281,7 @@ def _found(world: World, body: str) -> list[tuple[str, int, int]]:
         for b in words[n : n + LONGEST]
         for end in (b.end(), b.end() + 1)
     ]
+    spans += [(name, found.start(), found.end()) for name in world.chinese for found in re.finditer(re.escape(name), text)]
     kept: list[tuple[str, int, int]] = []
     for span in sorted((span for span in spans if span[0] in world.features), key=lambda span: span[1] - span[2]):
         if all(span[2] <= start or span[1] >= end for _, start, end in kept):

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.dialogue.acts import Entity, Range
 from components.dialogue.lexicon import Lexicon
-from components.dialogue.state import Opinion, Slots
+from components.dialogue.slots import Opinion, Slots
 from components.recommend.catalogue import Mask
 
 MOST = 3  # conditions that are offered to be given up at once

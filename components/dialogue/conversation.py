@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from components import artifacts, nodes
 from components.dialogue.acts import Act, Kind
-from components.dialogue.cleaning import MOST, clean, language
 from components.dialogue.constraints import Constraints
 from components.dialogue.leaning import Heard, Leaning, Unled
 from components.dialogue.lexicon import Lexicon
@@ -19,15 +18,18 @@ from components.dialogue.policy import Dialogue
 from components.dialogue.query import Query, last_year
 from components.dialogue.reply import Asked, Chip, Reply
 from components.dialogue.shelf import NOW, Moment, Shelf
-from components.dialogue.state import Question, Slots, State, Turn, echo
+from components.dialogue.slots import Slots
+from components.dialogue.state import Question, State, Turn, echo
 from components.dialogue.telling import Outcome, Telling
+from components.dialogue.tokens import language
 from components.dialogue.understanding import Understanding
 from components.dialogue.wording import Wording
 from components.errors import RequestError
+from components.generation.clean import CUT, spoken
 from components.generation.writer import Writer
 from components.recommend.recommender import Recommender
 
-READ = 4 * MOST  # characters of an utterance that are looked at
+MOST = 600  # characters of an utterance that are read
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,12 @@ class Conversation:
     @classmethod
     def over(cls, recommender: Recommender, folder: Path, writer: Writer | None = None, settings: Dialogue | None = None) -> "Conversation":
         """Make a conversation as `load` does, with a bundle's recommender that is there already."""
-        lexicon = Lexicon.load(folder)
-        leaning = Heard(Query.load(folder), lexicon) if (folder / "query.json").exists() else None
+        lexicon = Lexicon.of(recommender.catalogue, recommender.graph, recommender.histories.items)
+        leaning = (
+            Heard(Query.load(folder, recommender.graph, recommender.texts, recommender.scorer.scales), lexicon)
+            if (folder / "query.json").exists()
+            else None
+        )
         own = {name: folder / f"{name}.json" for name in ("dialogue", "provider")}
         if settings is None and own["dialogue"].exists():
             settings = nodes.build(artifacts.read_json(own["dialogue"]), "dialogue")
@@ -119,14 +125,14 @@ class Conversation:
             RequestError: the state names what this catalogue does not have, or another version or bundle wrote it wrongly.
         """
         state = self._checked(state)
-        text = clean(utterance[:READ])
+        text = spoken(utterance, MOST)
         tongue = None if state.fixed else language(text)
         state = state.but(language=tongue or state.language, bundle=self.recommender.bundle)
         if not text:
             return self._reply(state, Outcome(self.wording(state).say("chat_empty")), "rules")
         acts, provider = self.parsing.read(text, state)
         reply = self.act(state, acts, echo(text), now)
-        cut = self.wording(reply.state).say("cut") if len(utterance) > MOST and len(text) >= MOST - 1 else ""
+        cut = self.wording(reply.state).say("cut") if len(utterance) > MOST and text.endswith(CUT) else ""
         said = self.wording(reply.state).sentences([cut, reply.text])
         return reply.model_copy(update={"text": said, "provider": provider})
 

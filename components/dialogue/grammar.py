@@ -11,7 +11,7 @@ import yaml
 from components.dialogue.acts import Act, Entity, Range
 from components.dialogue.lexicon import Lexicon
 from components.dialogue.names import Names
-from components.dialogue.state import Slots
+from components.dialogue.slots import Slots
 from components.dialogue.tokens import key
 from components.dialogue.vocabulary import FOLDER
 

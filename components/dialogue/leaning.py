@@ -11,7 +11,8 @@ from components.dialogue.acts import Entity
 from components.dialogue.facets import marked
 from components.dialogue.lexicon import Floats, Lexicon
 from components.dialogue.query import Query, Said
-from components.dialogue.state import Slots, State, Turn
+from components.dialogue.slots import Slots
+from components.dialogue.state import State, Turn
 from components.dialogue.tokens import key
 
 SPOKEN = frozenset({"ask", "must", "never", "wish", "lift", "range", "judge", "skip"})  # acts whose words say what is wanted

@@ -3,17 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from components import artifacts
 from components.data.histories import Ints
 from components.dialogue.acts import WIDTH, Entity
-from components.dialogue.cleaning import clean
 from components.dialogue.vocabulary import Vocabulary, vocabulary
+from components.generation.clean import clean
+from components.knowledge.graph import Knowledge
 from components.ranking.parts import Floats
 from components.recommend.catalogue import Catalogue, Mask
 
@@ -39,24 +38,16 @@ class Lexicon:
     words: Vocabulary = field(default_factory=vocabulary)
 
     @classmethod
-    def load(cls, bundle: Path | str) -> "Lexicon":
-        """Read a bundle's items, graph and histories."""
-        folder = Path(bundle)
-        nodes, edges = (artifacts.read_table(folder / f"{name}.parquet") for name in ("nodes", "edges"))
-        met = artifacts.read_tensors(folder / "histories.safetensors")["items"]
-        return cls.of(artifacts.read_table(folder / "items.parquet"), nodes, edges, met)
-
-    @classmethod
-    def of(cls, items: pl.DataFrame, nodes: pl.DataFrame, edges: pl.DataFrame, met: Ints) -> "Lexicon":
-        """Make a lexicon of the bundle's tables and of the items of all events, int64 (events,)."""
-        catalogue = Catalogue(items)
+    def of(cls, catalogue: Catalogue, knowledge: Knowledge, met: Ints) -> "Lexicon":
+        """Make a lexicon of a catalogue, its graph, and the items of all events, int64 (events,)."""
+        items = len(catalogue.ids)
         facts = catalogue.facts.with_columns(pl.col("item").cast(pl.Int64))
-        numbers = _numbers(facts, len(items))
-        graph = _graph(nodes, edges, len(items))
+        numbers = _numbers(facts, items)
+        graph = _graph(knowledge.nodes, knowledge.edges, items)
         rest = facts.filter(~pl.col("name").is_in([*numbers, *_covered(facts, graph)]))
         loose = rest.select("item", kind="name", relation=pl.lit(""), value="value")
         pairs = pl.concat([graph, loose]).with_columns(pl.col("kind", "relation", "value").str.slice(0, WIDTH))
-        weight = np.bincount(met, minlength=len(items)).astype(np.float64)
+        weight = np.bincount(met, minlength=items).astype(np.float64)
         return cls(catalogue, pairs.unique().sort("kind", "value", "relation", "item"), numbers, weight)
 
     @cached_property
@@ -130,7 +121,7 @@ class Lexicon:
 
     @cached_property
     def titles(self) -> list[str]:
-        """Titles as they may be shown: one line, no tags, links or control characters."""
+        """Titles as they may be shown."""
         return [clean(title, WIDTH) or item for title, item in zip(self.catalogue.titles, self.catalogue.ids, strict=True)]
 
     @cached_property

@@ -107,19 +107,21 @@ class Query:
     slope: float = 1.0
 
     @classmethod
-    def load(cls, bundle: Path | str, converse: Path | None = None) -> "Query":
-        """Read the query model of a bundle, or what stage converse wrote elsewhere; raises BundleError where there is none."""
-        path = Path(bundle)
-        own = converse or path
-        if not (own / "query.json").exists():
-            raise BundleError(f"{own}: no query.json, so the bundle cannot hear words; make it again with `dvc repro`")
-        model = nodes.build(artifacts.read_json(own / "query.json"), "query")
+    def load(cls, folder: Path, knowledge: Knowledge, content: Floats, scales: Floats) -> "Query":
+        """Read the query model of a bundle's folder, or of what stage converse wrote; raises BundleError where there is none.
+
+        Args:
+            knowledge, content: the bundle's graph, and float32 (items, w), the vectors of its items' texts.
+            scales: calibration of the bundle's ranker, as `beside` has it.
+        """
+        if not (folder / "query.json").exists():
+            raise BundleError(f"{folder}: no query.json, so the bundle cannot hear words; make it again with `dvc repro`")
+        model = nodes.build(artifacts.read_json(folder / "query.json"), "query")
         assert isinstance(model, QueryModel)
-        model = replace(model, encoder=model.encoder.carried(path))
-        graph = Facets.of(*(artifacts.read_table(path / f"{name}.parquet") for name in ("nodes", "edges")))
-        content = texts_of(artifacts.read_tensors(path / "vectors.safetensors"))
-        scales = artifacts.read_tensors(path / "hybrid.safetensors")["scales"]
-        return cls.restore(model, artifacts.read_tensors(own / "query.safetensors"), graph, content).beside(scales)
+        model = replace(model, encoder=model.encoder.carried(folder))
+        facets = Facets.of(knowledge.nodes, knowledge.edges)
+        learned = artifacts.read_tensors(folder / "query.safetensors")
+        return cls.restore(model, learned, facets, content).beside(scales)
 
     @classmethod
     def restore(cls, model: QueryModel, tensors: Arrays, facets: Facets, content: Floats) -> "Query":

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from components.dialogue.acts import CHANGES, Act
 from components.dialogue.lexicon import Lexicon
 from components.dialogue.shelf import Moment, Shelf
-from components.dialogue.state import CHIPS, Question, Slots, State
+from components.dialogue.slots import CHIPS, Slots
+from components.dialogue.state import Question, State
 from components.dialogue.wording import Wording
 from components.schema import Recommendation
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 WORD = re.compile(
     r"[㐀-䶿一-鿿豈-﫿]|[^\W_㐀-䶿一-鿿豈-﫿]+(?:['’][^\W\d_㐀-䶿一-鿿豈-﫿]+)*['’]?|&|[,.;:!?…，。；：！？、()\[\]\"“”«»「」《》—-]"
 )
+HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
+LATIN = re.compile(r"[A-Za-zÀ-ɏ]{2,}")
 MARKS = frozenset(',.;:!?…，。；：！？、()[]"“”«»「」《》—-')
 
 
@@ -52,3 +54,10 @@ def key(text: str) -> str:
 def words_of(text: str) -> frozenset[str]:
     """The words of a text, as a set."""
     return frozenset(text.split())
+
+
+def language(text: str) -> str | None:
+    """Tell Chinese from English by script; None where neither shows."""
+    if HAN.search(text):
+        return "zh"
+    return "en" if LATIN.search(text) else None

@@ -11,6 +11,7 @@ import yaml
 
 from components.dialogue.tokens import key
 from components.errors import ConfigError
+from components.generation.wording import LanguageCode, names
 
 FOLDER = Path(__file__).parent / "words"
 
@@ -46,7 +47,7 @@ class Vocabulary:
 
     cues: dict[str, tuple[str, ...]]
     longest: int
-    names: dict[str, dict[str, dict[str, list[str]]]]
+    names: dict[str, dict[str, dict[LanguageCode, list[str]]]]
     both: dict[str, dict[str, list[str]]]
     bare: dict[str, list[str]]
     beside: frozenset[str]
@@ -69,25 +70,20 @@ class Vocabulary:
         """Words that say nothing of what is wanted: those of cues, those beside names, and those without a meaning."""
         return frozenset((*self.stop, *self.beside, *(word for phrase in self.cues for word in phrase.split())))
 
-    def called(self, kind: str, value: str, language: str) -> str:
-        """How people read a value: in Chinese its first Chinese name, where it has one."""
-        chinese = self.names.get(kind, {}).get(value, {}).get("zh", [])
-        return chinese[0] if language == "zh" and chinese else value
-
 
 @cache
 def vocabulary() -> Vocabulary:
     """Read the words, once."""
-    roles, names = _read("roles"), _read("names")
+    roles, readings = _read("roles"), _read("readings")
     pairs = [*_cues(_read("cues")), *_relations(roles["relations"]), *_kinds(roles["kinds"]), *_numbers(roles["numbers"])]
     cues = _group(pairs)
     return Vocabulary(
         cues=cues,
         longest=max(len(phrase.split()) for phrase in cues),
-        both=names.pop("both"),
-        bare=names.pop("bare"),
-        beside=frozenset(names.pop("beside")),
-        names=names,
+        both=readings["both"],
+        bare=readings["bare"],
+        beside=frozenset(readings["beside"]),
+        names=names(),
         kinds=roles["kinds"],
         relations=roles["relations"],
         roles={

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from components.dialogue.acts import Entity, Range
 from components.dialogue.lexicon import Lexicon
 from components.dialogue.reply import Chip
-from components.dialogue.state import Entry, Opinion, Slots
+from components.dialogue.slots import Entry, Opinion, Slots
+from components.generation.wording import LanguageCode, called
 
 FACTS = 5  # facts of one side of a comparison
 ORDER = ("genre", "category", "person", "brand", "keyword", "tag", "decade")
@@ -17,7 +18,7 @@ class Wording:
     """Says things in one language."""
 
     lexicon: Lexicon
-    language: str
+    language: LanguageCode
 
     def say(self, name: str, /, **slots: object) -> str:
         """Fill a reply's template."""
@@ -52,13 +53,10 @@ class Wording:
 
     def entity(self, entity: Entity) -> str:
         """An entity, with its relation where one was said."""
-        words = self.lexicon.words
-        name = words.called(entity.kind, entity.value, self.language)
-        if self.language == "zh" and entity.kind == "decade" and name.endswith("s"):
-            name = f"{name[:-1]}年代"
+        name = called(entity.kind, entity.value, self.language)
         if not entity.relation:
             return name
-        relation = words.relations.get(entity.relation, {}).get(self.language, entity.relation)
+        relation = self.lexicon.words.relations.get(entity.relation, {}).get(self.language, entity.relation)
         return self.say("relation", relation=relation, name=name)
 
     def range(self, span: Range) -> str:

@@ -9,7 +9,7 @@ from components.generation.facts import ASKED, POPULAR, SEEN, Fact
 from components.generation.messages import Claim, Task
 from components.generation.phrases import variants
 from components.generation.planner import Point
-from components.generation.wording import Language, LanguageCode, data, language
+from components.generation.wording import Language, LanguageCode, called, data, language, relations
 
 SLOT = re.compile(r"\{(item|f\d{1,3}\.(?:subject|object))\}")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -39,16 +39,24 @@ def text(task: Task, claims: Sequence[Claim]) -> str:
 
 
 def filled(task: Task, template: str) -> str:
-    """Put names in the places of placeholders, titles in quotes; what a name brings is not looked through again."""
+    """Put names in the places of placeholders, titles in quotes, others as the language calls them; they are not looked through again."""
     facts, quote = {fact.fact_id: fact for fact in task.sheet.facts}, language(task.language).quote
     titles = {task.sheet.title} | {fact.object for fact in facts.values() if fact.relation == SEEN}
 
     def name(slot: re.Match[str]) -> str:
         fact_id, _, end = slot[1].partition(".")
-        shown = task.sheet.title if fact_id == "item" else facts[fact_id].object if end == "object" else facts[fact_id].subject
-        return quote.format(shown) if shown in titles else shown
+        if fact_id == "item":
+            return quote.format(task.sheet.title)
+        fact = facts[fact_id]
+        shown = fact.object if end == "object" else fact.subject
+        return quote.format(shown) if shown in titles else called(_kind(fact.relation), shown, task.language)
 
     return SLOT.sub(name, template)
+
+
+def _kind(relation: str) -> str:
+    """The kind of what a relation leads to, where its values have names in other languages."""
+    return relations().kinds.get(relation, "")
 
 
 def _opened(sentence: str) -> str:

@@ -8,6 +8,7 @@ from html import unescape
 from components.generation.wording import data
 
 NAME, TURN = 80, 2000  # characters of a name and of what a person says
+CUT = "…"  # ends what was too long
 MARKS = 2  # combining marks in a row
 TAG = re.compile(r"<[^>]{0,500}>|<[a-zA-Z/!?][^>]*$")
 LINK = re.compile(
@@ -39,9 +40,9 @@ def clean(text: str, most: int = NAME) -> str:
     return _short(_named(line[: found.start()].rstrip(EDGES) if found else line), most)
 
 
-def spoken(turn: str) -> str:
-    """A person's turn, made safe to hand to a model: as `clean`, but nothing is cut off but what is too long."""
-    return _short(_bare(turn, TURN), TURN)
+def spoken(turn: str, most: int = TURN) -> str:
+    """A person's turn, made safe to read, to show and to hand to a model: as `clean`, but nothing is cut off but what is too long."""
+    return _short(_bare(turn, most), most)
 
 
 def orders(turn: str) -> bool:
@@ -94,4 +95,4 @@ def _short(line: str, most: int) -> str:
         return line
     cut = line[: most - 1]
     words = cut.rpartition(" ")[0]
-    return f"{words if len(words) > most // 2 else cut}…"
+    return f"{words if len(words) > most // 2 else cut}{CUT}"

@@ -14,6 +14,7 @@ from components.schema import Message
 LanguageCode = Literal["en", "zh"]
 Tone = Literal["plain", "warm", "brief"]
 Length = Literal["short", "medium", "long"]
+DECADE = re.compile(r"^\d{3}0s$")
 FREEBASE = re.compile(r"^/?[mg][./][0-9a-z_]+$")
 LINKED = "linked to"  # a relation that has no wording of its own: its label, which came from outside, is not shown
 LANGUAGES: tuple[LanguageCode, ...] = ("en", "zh")
@@ -94,6 +95,7 @@ class Relations(Message):
 
     names: dict[str, list[str]]
     years: dict[str, str]
+    kinds: dict[str, str]
     numbers: list[str]
     order: list[str]
 
@@ -107,6 +109,29 @@ def data(name: str) -> Any:
 def language(code: LanguageCode) -> Language:
     """The templates of a language."""
     return Language.model_validate(data(code))
+
+
+@cache
+def names() -> dict[str, dict[str, dict[LanguageCode, list[str]]]]:
+    """Other names of values of a catalogue, by kind, value and language."""
+    return data("names")
+
+
+def called(kind: str, value: str, code: LanguageCode) -> str:
+    """How people read a value of a kind: in Chinese by its first Chinese name, where it has one."""
+    if code != "zh":
+        return value
+    if kind == "decade" and DECADE.match(value):
+        return f"{value[:-1]}年代"
+    return _chinese().get((kind, value.casefold()), value)
+
+
+@cache
+def _chinese() -> dict[tuple[str, str], str]:
+    """First Chinese names by kind and by any English name, case folded."""
+    known = [(kind, value, own) for kind, values in names().items() for value, own in values.items() if own["zh"]]
+    other = {(kind, name.casefold()): own["zh"][0] for kind, _, own in known for name in own["en"]}
+    return other | {(kind, value.casefold()): own["zh"][0] for kind, value, own in known}
 
 
 @cache

@@ -16,6 +16,7 @@ from components.dialogue.names import Names
 from components.dialogue.state import State, Turn
 from components.dialogue.understanding import Understanding
 from components.recommend import Recommender
+from components.recommend.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +30,7 @@ def lexicon() -> Lexicon:
     knowledge = graph.build(items, None, None)
     index = {item: place for place, item in enumerate(items["item_id"])}
     met = np.array([index[item] for item in tables["interactions"]["item_id"] if item in index])
-    return Lexicon.of(items, knowledge.nodes, knowledge.edges, met)
+    return Lexicon.of(Catalogue(items), knowledge, met)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,8 @@ def understanding(lexicon: Lexicon) -> Understanding:
 
 @pytest.fixture(scope="session")
 def conversation(bundle: Path) -> Conversation:
-    return Conversation.of(Recommender.load(bundle), Lexicon.load(bundle))
+    recommender = Recommender.load(bundle)
+    return Conversation.of(recommender, Lexicon.of(recommender.catalogue, recommender.graph, recommender.histories.items))
 
 
 class Reader:

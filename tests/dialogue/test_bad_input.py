@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.dialogue.acts import Act, Entity
-from components.dialogue.cleaning import ECHO, MOST, clean, language
-from components.dialogue.conversation import Conversation
-from components.dialogue.state import State
+from components.dialogue.conversation import MOST, Conversation
+from components.dialogue.state import ECHO, State
+from components.dialogue.tokens import language
+from components.generation.clean import spoken
 
 ODD = {
     "empty": "",
@@ -97,10 +98,10 @@ def test_no_conversation_crashes(conversation: Conversation, texts: list[str]) -
 
 @given(st.text(max_size=3000))
 def test_cleaned_text_is_short_one_line_and_stays_as_it_is(text: str) -> None:
-    cleaned = clean(text)
+    cleaned = spoken(text, MOST)
     assert len(cleaned) <= MOST
     assert cleaned.isprintable()
-    assert len(clean(text, ECHO)) <= ECHO
+    assert len(spoken(text, ECHO)) <= ECHO
     assert language(cleaned) in {None, "en", "zh"}
 
 

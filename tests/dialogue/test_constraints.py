@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from components.dialogue.acts import Act, Entity, Range
 from components.dialogue.constraints import Constraints
 from components.dialogue.lexicon import Lexicon
-from components.dialogue.state import Slots
+from components.dialogue.slots import Slots
 
 KINDS = ("genre", "person", "decade")
 

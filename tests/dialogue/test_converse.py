@@ -57,7 +57,8 @@ def out(project: Path, model: QueryModel, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def query(bundle: Path, out: Path) -> Query:
-    return Query.load(bundle, out)
+    recommender = Recommender.load(bundle)
+    return Query.load(out, recommender.graph, recommender.texts, recommender.scorer.scales)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import pytest
 
 from components.dialogue.acts import Act
 from components.dialogue.grammar import RULES, equal, examples, templates
-from components.dialogue.state import Slots, State, Turn
+from components.dialogue.slots import Slots
+from components.dialogue.state import State, Turn
 from components.dialogue.understanding import Understanding
 
 

@@ -12,6 +12,7 @@ from components import nodes
 from components.dialogue.facets import Facets, marked
 from components.dialogue.query import PRIOR, Memory, Query, QueryModel, Said, prior
 from components.errors import BundleError
+from components.knowledge.graph import Knowledge
 from components.schema import ITEMS, table
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +148,7 @@ def test_what_was_learned_comes_back(query: Query) -> None:
 
 def test_a_bundle_without_a_query_model_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"query\.json"):
-        Query.load(tmp_path)
+        Query.load(tmp_path, Knowledge(NODES, EDGES, {}), np.zeros((4, 2), dtype=np.float32), np.ones((1, 2)))
 
 
 def test_the_prior_knows_counts_and_ages() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.dialogue.acts import Act, Entity, Range
-from components.dialogue.state import CHIPS, SIZE, TURNS, Slots, State, Turn, echo
+from components.dialogue.slots import CHIPS, Slots
+from components.dialogue.state import SIZE, TURNS, State, Turn, echo
 from components.errors import RequestError
 
 HORROR, COMEDY, WAR = (Entity(kind="genre", value=value) for value in ("Horror", "Comedy", "War"))

@@ -1,10 +1,11 @@
 """Every template there is passes the check, in both languages."""
 
+import re
 from itertools import product
 
 import pytest
 
-from components.generation.checker import faults, text
+from components.generation.checker import faults, filled, text
 from components.generation.facts import FactSheet, sheet
 from components.generation.messages import Claim, Task
 from components.generation.phrases import phrases, variants
@@ -73,6 +74,19 @@ def test_wording_varies_with_the_person_and_is_the_same_for_one() -> None:
 
     assert said("a") == said("a")
     assert len({said(str(user)) for user in range(40)}) >= 4
+
+
+def test_chinese_calls_genres_decades_and_countries_in_chinese_and_leaves_titles_people_and_numbers() -> None:
+    row = {"categories": ["Drama", "Sci-Fi", "Unheard-Of"], "attributes": [{"name": "country", "value": "USA"}]}
+    found = sheet(recommended(shared("Comedy", "released in", "1990s"), shared("Comedy", "stars", "War")), row)
+    task = Task(found, (*reasons(found, "long"), *promotion(found, "long")), "copy", "zh", "plain", "long")
+    said = "".join(filled(task, written) for place in range(len(task.points)) for written in variants(task, place))
+    assert all(name in said for name in ("剧情", "科幻", "1990年代", "美国", "有War出演", "“Comedy”"))
+    assert not any(name in said for name in ("Drama", "Sci-Fi", "1990s", "USA", "战争"))
+    english = Task(found, task.points, "copy", "en", "plain", "long")
+    told = "".join(filled(english, written) for place in range(len(task.points)) for written in variants(english, place))
+    assert "Sci-Fi" in told
+    assert not re.search("[一-鿿]", told)
 
 
 def test_names_are_told_as_they_read() -> None:
