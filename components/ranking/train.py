@@ -15,7 +15,16 @@ from components.stage import run
 
 
 def main(
-    *, ranker: Hybrid, tables: Path, split: Path, pretrain: Path, align: Path, out: Path, seed: int, checkpoint: Path, warm: Path | None = None
+    *,
+    ranker: Hybrid,
+    tables: Path,
+    split: Path,
+    pretrain: Path,
+    align: Path,
+    out: Path,
+    seed: int,
+    checkpoint: Path,
+    warm: Path | None = None,
 ) -> None:
     """Write each part's tensors, the hybrid's, and `train.json` (curves, weights, what it was fitted on)."""
     dataset = load(tables, split)
