@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from dialogue_systems import Acted, Asker, Spoken
+from dialogue_systems import Asker, Spoken
 from dialogue_users import Wanting, World, compared
 
 from components.dialogue.acts import Act
@@ -27,6 +27,7 @@ from components.evaluation.simulator import (
     served,
     violations,
 )
+from components.evaluation.talking import Acted
 
 ROUNDS, LATER = 20, (1, 2, 5, 10)
 LISTS = (1, 5, 10)

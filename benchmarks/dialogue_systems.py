@@ -1,17 +1,17 @@
 """What simulated users talk to: the conversation, by words or by acts, and baselines that ask in other ways over the same ranker."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
 
-from components.dialogue.acts import Act, Entity, Range
-from components.dialogue.conversation import Conversation, Reply
+from components.dialogue.acts import Act, Entity
+from components.dialogue.conversation import Conversation
 from components.dialogue.shelf import Moment
 from components.dialogue.state import State, Turn
 from components.evaluation.simulator import Fact, Said, Shown
+from components.evaluation.talking import shown, words
 from components.ranking.parts import Floats
 from components.recommend.catalogue import Mask
 from components.recommend.wish import Wish
@@ -47,26 +47,6 @@ class Spoken:
         self.taken.append(perf_counter() - started)
         self.texts.append(text)
         self.named |= {item for act in reply.state.turns[-1].acts for item in act.items if act.kind == "judge"}
-        self.state = reply.state
-        return shown(reply)
-
-
-@dataclass
-class Acted:
-    """One conversation, led by acts."""
-
-    conversation: Conversation
-    user: str | None
-    now: Moment
-    state: State = field(default_factory=State)
-
-    def __post_init__(self) -> None:
-        self.state = self.conversation.start(self.user, "en")
-
-    def say(self, said: Said) -> Shown:
-        """Do what it means."""
-        chips = self.state.question.chips if self.state.question else ()
-        reply = self.conversation.act(self.state, acts(said, chips), "", self.now)
         self.state = reply.state
         return shown(reply)
 
@@ -166,49 +146,7 @@ def _entropy(has: np.ndarray[Any, np.dtype[np.bool_]]) -> float:
     return float(-(there * np.log2(there)).sum())
 
 
-def shown(reply: Reply) -> Shown:
-    """What a user makes of a reply."""
-    question = reply.state.question if reply.question else None
-    facet = question and question.kind == "facet"
-    options = tuple((entity.kind, entity.value) for entity in question.entities) if question and facet else ()
-    return Shown(tuple(item.item_id for item in reply.items), options, stuck=question is not None and question.kind == "relax")
-
-
 def forgotten(state: State) -> State:
     """Nothing of what was said; what was shown, and what was asked last, are kept."""
     turns = tuple(turn.but(acts=tuple(act for act in turn.acts if act.kind == "more")) for turn in state.turns)
     return state.but(turns=turns)
-
-
-def words(said: Said) -> str:
-    """Say something in English; whoever answers also asks for others than those shown."""
-    values = [value for _, value in said.facts]
-    said_as = {
-        "open": "Recommend something",
-        "named": f"None of these. {' and '.join(values)} please",
-        "none": f"None of these. No {', no '.join(values)}",
-        "refused": f"None of these. No {', no '.join(values)}",
-        "unsure": "I don't know. Show me others",
-        "drop": "yes",
-        "lifted": f"{' and '.join(values)} is fine",
-    }
-    return said_as.get(said.kind, "More please")
-
-
-def acts(said: Said, chips: Sequence[str] = ()) -> tuple[Act, ...]:
-    """What is said, as acts; `chips` is what is given up where that was offered."""
-    facts = tuple(Entity(kind=kind, value=value) for kind, value in said.facts)
-    lift, more = tuple(Act(kind="lift", entities=(fact,)) for fact in facts), Act(kind="more")
-    if said.kind == "since":
-        return (Act(kind="range", range=Range(name="year", low=float(said.facts[0][1]))),)
-    meant: dict[str, tuple[Act, ...]] = {
-        "open": (Act(kind="ask"),),
-        "named": (*(Act(kind="must", entities=(fact,)) for fact in facts), more),
-        "none": (Act(kind="never", entities=facts), more),
-        "refused": (Act(kind="never", entities=facts), more),
-        "unsure": (Act(kind="skip"), more),
-        "drop": tuple(Act(kind="remove", name=chip) for chip in chips),
-        "lifted": lift,
-        "liked": (*(Act(kind="judge", items=(item,), how="liked") for item in said.items), *lift, more),
-    }
-    return meant.get(said.kind, (more,))

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 from dialogue_seeking import ASKING, BUDGETS, OURS, POPULAR
-from dialogue_systems import Acted, Asker
+from dialogue_systems import Asker
 from dialogue_users import Wanting, World, compared, personas
 
 from components.evaluation.simulator import Session, Taster, converse, coverage
+from components.evaluation.talking import Acted
 
 LIKES = 5
 

@@ -16,11 +16,11 @@ from components.dialogue.query import Query
 from components.dialogue.shelf import Moment
 from components.evaluation.significance import resample
 from components.evaluation.simulator import Facts
+from components.evaluation.talking import told
 from components.ranking.parts import Floats
 from components.recommend import Recommender
 
 RESAMPLES = 1000
-KINDS = ("genre", "category", "person", "decade", "year", "brand")  # what people can be expected to know of an item
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class World:
         leaning = Heard(Query.load(bundle, own), lexicon) if own else None
         conversation = Conversation.of(Recommender.load(bundle), lexicon, leaning)
         tests = artifacts.read_table(split / "test.parquet").sort("user_id", "timestamp", "item_id")
-        return cls(conversation, facts(bundle), tests)
+        return cls(conversation, told(bundle), tests)
 
     def listing(self, k: int) -> Conversation:
         """The conversation with k items in a list."""
@@ -60,19 +60,6 @@ class World:
         known = [row for row in first.select("user_id", "item_id", "timestamp").iter_rows() if self.facts.get(row[1])]
         chosen = np.sort(np.random.default_rng(seed).permutation(len(known))[:count])
         return [Wanting(known[place][0], known[place][1], Moment(known[place][2])) for place in chosen]
-
-
-def facts(bundle: Path) -> dict[str, Facts]:
-    """What the graph says of each item, read edge by edge: apart from what the dialogue is made of."""
-    ids = artifacts.read_table(bundle / "items.parquet")["item_id"].to_list()
-    nodes = dict(artifacts.read_table(bundle / "nodes.parquet").select(pl.col("node"), pl.struct("kind", "name")).iter_rows())
-    found: dict[str, set[tuple[str, str]]] = {item: set() for item in ids}
-    for head, tail in artifacts.read_table(bundle / "edges.parquet").select("head", "tail").iter_rows():
-        item, other = (head, tail) if head < len(ids) else (tail, head)
-        about = nodes.get(other)
-        if item < len(ids) <= other and about and about["kind"] in KINDS and about["name"]:
-            found[ids[item]].add((about["kind"], about["name"]))
-    return {item: frozenset(own) for item, own in found.items()}
 
 
 def personas(world: World, wanting: Sequence[Wanting], count: int) -> list[tuple[str, ...]]:

@@ -19,7 +19,7 @@ from flows.plan import Plan
 from flows.settings import STATE
 from flows.stages import launch, leashed
 
-READY = 120.0  # seconds that a server may take to answer
+READY = 300.0  # seconds that a server may take to answer, on a machine with much else to do
 SERVE = "import sys; from flows.plan import Plan; from flows.pipeline import serve; serve(Plan.model_validate_json(sys.argv[1]))"
 QUIET = "ignore:coroutine 'Runner.astop' was never awaited:RuntimeWarning"  # Prefect's own, on SIGTERM
 _running: list["subprocess.Popen[str]"] = []  # held, since a leash that nobody holds is let go

@@ -1,21 +1,25 @@
-"""What asks for a retraining before its time: age, new feedback, drift; held back by a quiet period and a budget."""
+"""What asks for a retraining before its time: age, new feedback, a worse hit rate, drift; held back by a quiet period and a budget."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from components import artifacts
-from components.data.histories import spaced
+from components.data.histories import Ints, spaced
 from components.errors import DataError
+from components.evaluation.online import Window, change
 from flows import champions
 from flows.champions import Champion
 from flows.settings import STATE
+
+if TYPE_CHECKING:
+    from components.evaluation.drift import Drift
 
 ASKED = Path(STATE) / "asked.json"  # when a retraining was asked for
 WEEK = timedelta(days=7)
@@ -26,9 +30,12 @@ class Watch(BaseModel):
     """When to ask for a retraining; what is None is not looked at.
 
     Attributes:
-        events: a Parquet file of new events: user_id, item_id, timestamp (UTC); those after the champion's last are new.
+        events: a Parquet file of new events: user_id, item_id, timestamp (UTC), in place of the service's own log; those after the
+            champion's last are new.
         age: days since the champion was promoted.
         volume: new events, as a share of those that the champion was made of.
+        rate: by how much of it the online hit rate, the share of lists of which something was taken, must surely have dropped.
+        window: over which days.
         psi, ks: bounds of a drift; `least` events on each side are needed to speak of one.
         quiet: hours after a retraining was asked for in which none is asked for again.
         budget: how many may be asked for in any seven days.
@@ -39,8 +46,10 @@ class Watch(BaseModel):
     events: Path | None = None
     age: PositiveFloat | None = 7
     volume: PositiveFloat | None = 0.05
-    psi: PositiveFloat = 0.2
-    ks: PositiveFloat = 0.15
+    rate: PositiveFloat | None = 0.2
+    window: Window = Window()
+    psi: PositiveFloat | None = 0.2
+    ks: PositiveFloat | None = 0.15
     least: PositiveInt = 500
     quiet: NonNegativeFloat = 6
     budget: PositiveInt = 7
@@ -58,17 +67,23 @@ class Trigger:
     reason: str
 
 
-def look(watch: Watch, now: datetime) -> list[Trigger]:
+def look(watch: Watch, now: datetime, log: Path | None = None) -> list[Trigger]:
     """Look at every reason; none where nothing was ever promoted.
 
+    Args:
+        log: a folder with `interactions` and `exposures` of the service's log; None where there is none.
+
     Raises:
-        DataError: the table of events can't be read.
+        DataError: a table can't be read.
     """
     champion = champions.current()
     if champion is None:
         return []
     found = list(_age(watch, champion, now))
-    return found + (list(_events(watch, champion)) if watch.events else [])
+    if log and (watch.rate is not None):
+        found += _rate(watch.rate, watch.window, artifacts.read_table(log / "exposures.parquet"))
+    events = watch.events or (log / "interactions.parquet" if log else None)
+    return found + (list(_events(watch, champion, artifacts.read_table(events))) if events else [])
 
 
 def held(watch: Watch, now: datetime) -> str:
@@ -98,24 +113,47 @@ def _age(watch: Watch, champion: Champion, now: datetime) -> Iterator[Trigger]:
         yield Trigger("age", days, watch.age, days >= watch.age, f"the champion is {days:.1f} days old")
 
 
-def _events(watch: Watch, champion: Champion) -> Iterator[Trigger]:
-    from components.evaluation import drift
+def _rate(bound: float, window: Window, exposures: pl.DataFrame) -> Iterator[Trigger]:
+    found = change(exposures, window)
+    if found is not None:
+        reason = f"the hit rate went from {found.before:.2%} of {found.lists[0]} lists to {found.now.value:.2%} of {found.lists[1]}"
+        said = f"{reason}; surely at most {found.now.high:.2%}"
+        yield Trigger("online hit rate, drop", found.drop, bound, found.surely(bound), said)
+
+
+def _events(watch: Watch, champion: Champion, events: pl.DataFrame) -> Iterator[Trigger]:
     from components.recommend import Recommender
 
+    if events.is_empty() or (watch.volume, watch.psi, watch.ks) == (None, None, None):
+        return
     recommender = Recommender.load(champions.STORE / champion.folder)
-    before, new = _sides(recommender, artifacts.read_table(Path(str(watch.events))))
+    before, new = _sides(recommender, events)
     if watch.volume is not None:
         share = len(new) / max(len(before), 1)
-        yield Trigger(
-            "volume", share, watch.volume, share >= watch.volume, f"{len(new)} new events, {share:.1%} of the champion's {len(before)}"
-        )
-    bounds = drift.Bounds(watch.psi, watch.ks, watch.least)
-    latest = before.tail(max(len(new), watch.least))
+        said = f"{len(new)} new events, {share:.1%} of the champion's {len(before)}"
+        yield Trigger("volume", share, watch.volume, share >= watch.volume, said)
     items = artifacts.read_table(champions.STORE / champion.folder / "items.parquet")
-    found = drift.drifts(items, latest, new, bounds)
-    found += drift.scores(_scores(recommender, latest), _scores(recommender, new), bounds)
-    for one in found:
+    for one in _drifts(watch, recommender, items, before.tail(max(len(new), watch.least)), new):
         yield Trigger(f"drift: {one.name} ({one.measure})", one.value, one.bound, one.drifted, one.reason)
+
+
+def _drifts(watch: Watch, recommender: Any, items: pl.DataFrame, latest: pl.DataFrame, new: pl.DataFrame) -> list["Drift"]:
+    """Of categories and popularity, of embeddings, and of the champion's scores."""
+    from components.evaluation import drift
+
+    looked = {"PSI": watch.psi, "KS": watch.ks}
+    bounds = drift.Bounds(watch.psi or np.inf, watch.ks or np.inf, watch.least)
+    found = drift.drifts(items, latest, new, bounds)
+    found += drift.embeddings(recommender.content, _places(recommender, latest), _places(recommender, new), bounds)
+    found += drift.scores(_scores(recommender, latest), _scores(recommender, new), bounds)
+    return [one for one in found if looked[one.measure] is not None]
+
+
+def _places(recommender: Any, events: pl.DataFrame) -> Ints:
+    """The items' places in the catalogue, of those that it has."""
+    index = recommender.catalogue.index
+    places = events["item_id"].replace_strict(list(index), list(index.values()), default=None, return_dtype=pl.Int64)
+    return places.drop_nulls().to_numpy()
 
 
 def _sides(recommender: Any, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -52,7 +52,7 @@ def test_code_dependencies_cover_the_import_closure(name: str, graph: grimp.Impo
     start = {STAGES.get(name, "components.configure")} | targets(SECTIONS.get(name, {}))
     if name in {"evaluate", "gate", "package"}:  # they load the bundle, which names the parts of its ranker
         start |= targets(SECTIONS["train"]) | {"components.recommend.recommender"}
-    if name == "package":  # its Bento talks too
+    if name in {"evaluate", "package"}:  # they talk too
         start |= targets(SECTIONS["converse"]) | targets(SECTIONS["bundle"]) | {"components.dialogue.conversation"}
     closure = start.union(*(graph.find_upstream_modules(module) for module in start))
     covered = [ROOT / dep for dep in PIPELINE[name]["deps"] if dep.startswith("components")]

@@ -1,6 +1,6 @@
 """Drift: whether what happens now still looks like what the champion was trained on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ from components.data.histories import Ints
 from components.ranking.parts import Floats
 
 GROUPS = 10  # of items by popularity, each with as many of the earlier events
+AXES = 5  # of the embedding, those along which the earlier events differ most
 OTHER = "(unknown item)"
 
 
@@ -57,6 +58,25 @@ def drifts(items: pl.DataFrame, before: pl.DataFrame, now: pl.DataFrame, bounds:
         _psi("popularity of the items", *_shares(_grouped(before, before), _grouped(before, now)), bounds.psi),
         _ks("events per user", _per_user(before), _per_user(now), bounds),
     ]
+
+
+def embeddings(vectors: Floats, before: Ints, now: Ints, bounds: Bounds) -> list[Drift]:
+    """Compare where the items of two samples of events lie, by KS along each of the principal axes of the earlier; the largest counts.
+
+    Args:
+        vectors: float (items, d) of the catalogue; before, now: int64 (events,), places in it.
+
+    Returns:
+        Nothing where either side is smaller than `bounds.least`.
+    """
+    if min(len(before), len(now)) < bounds.least:
+        return []
+    counts = np.bincount(before, minlength=len(vectors))
+    centred = vectors - np.average(vectors, axis=0, weights=counts)
+    axes = np.linalg.svd(np.sqrt(counts)[:, None] * centred, full_matrices=False)[2][:AXES]
+    along = centred @ axes.T
+    most = max((_ks("embedding of the items", side[before], side[now], bounds) for side in along.T), key=lambda one: one.value)
+    return [replace(most, reason=f"along the axis of {len(axes)} that moved most {most.reason}")]
 
 
 def scores(before: Floats, now: Floats, bounds: Bounds) -> list[Drift]:

@@ -9,6 +9,7 @@ from pydantic import PositiveInt
 from components import artifacts
 from components.data.histories import load
 from components.errors import ConfigError
+from components.evaluation import talking
 from components.evaluation.assess import assess
 from components.evaluation.baselines import Baseline
 from components.evaluation.compare import Plan
@@ -29,6 +30,7 @@ def main(
     depth: PositiveInt,
     resamples: PositiveInt,
     sample: PositiveInt,
+    talks: PositiveInt,
     seed: int,
 ) -> None:
     """Write metrics.json, recommendations.parquet (every test user, to `depth`) and, last, report.html.
@@ -45,6 +47,7 @@ def main(
     plan = Plan(k, depth, resamples, seed, sample)
     dataset = load(tables, split)
     table, metrics = assess(recommender, dataset, categories, baselines, plan)
+    metrics["dialogue"] = talking.talk(recommender, bundle, artifacts.read_table(split / "test.parquet"), table, talks, seed)
     artifacts.write_table(out / "recommendations.parquet", table)
     artifacts.write_json(out / "metrics.json", metrics)
     artifacts.write_text(

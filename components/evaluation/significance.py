@@ -1,4 +1,4 @@
-"""How sure a mean over users is: the bootstrap."""
+"""How sure a mean over users is, by the bootstrap, and a share, by Wilson's interval."""
 
 from dataclasses import asdict, dataclass
 
@@ -10,7 +10,7 @@ from components.ranking.parts import Floats
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its 95 % bootstrap interval (percentiles)."""
+    """A value and its 95 % interval."""
 
     value: float
     low: float
@@ -47,3 +47,11 @@ def interval(values: Floats, means: Floats) -> Interval:
     """Summarise one column: its mean over users, and the 2.5 and 97.5 percentiles of its resampled means."""
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(float(values.mean()), float(low), float(high))
+
+
+def proportion(hits: int, total: int) -> Interval:
+    """A share of at least one, with Wilson's interval (1927)."""
+    from scipy.stats import binomtest  # late: whoever only reads settings waits for no statistics
+
+    found = binomtest(hits, total).proportion_ci(0.95, "wilson")
+    return Interval(hits / total, float(found.low), float(found.high))

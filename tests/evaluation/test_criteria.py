@@ -5,6 +5,7 @@ from components import artifacts
 from components.errors import ConfigError
 from components.evaluation.criteria.calibration import Calibration
 from components.evaluation.criteria.coverage import Coverage, PopularityBias
+from components.evaluation.criteria.dialogue import TalkingHelps, WordsObeyed
 from components.evaluation.criteria.slices import ColdStart, WorstSlice
 from components.evaluation.criteria.telltale import NoTelltale
 from components.evaluation.criteria.verdict import Evidence
@@ -117,3 +118,26 @@ def test_volume_beside_the_champion(tmp_path, now, passed, said):
     assert (found.passed, found.value) == (passed, said)
     assert f"interactions 1000 → {now}" in found.reason
     assert Volume().judge(Evidence({"data": {}})).reason == "there is no champion yet"
+
+
+def talked(value: float, users: int, wrong: int = 0) -> Evidence:
+    helped = {"mean": value, "low": max(value - 0.2, 0), "high": min(value + 0.2, 1), "users": users}
+    success = {"mean": 0.8, "low": 0.7, "high": 0.9}
+    found = {"users": 40, "turns": 5, "k": 5, "success": success, "helped": helped, "violations": wrong, "shown": 400}
+    return Evidence({"dialogue": found})
+
+
+@pytest.mark.parametrize(("value", "users", "passed"), [(0.9, 20, True), (0.4, 20, True), (0.2, 20, False), (0.0, 9, True)])
+def test_a_dialogue_that_surely_does_not_help_is_refused(value, users, passed):
+    found = TalkingHelps(bound=0.5, least=10).judge(talked(value, users))
+    assert found.passed is passed
+    assert "80% of 40 users find their item in 5 turns" in found.reason
+    assert (found.value is None) == (users < 10)
+
+
+def test_one_condition_broken_is_one_too_many():
+    assert WordsObeyed().judge(talked(0.9, 20)).passed
+    found = WordsObeyed().judge(talked(0.9, 20, wrong=1))
+    assert (found.passed, found.value, found.reason) == (False, 1 / 400, "1 of 400 items shown break a condition")
+    with pytest.raises(ConfigError, match="no dialogue"):
+        WordsObeyed().judge(Evidence({}))

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.evaluation.drift import Bounds, drifts, psi, scores
+from components.evaluation.drift import Bounds, drifts, embeddings, psi, scores
 
 BOUNDS = Bounds(psi=0.2, ks=0.15, least=500)
 GENRES = [[("Horror", "Comedy", "Drama")[n % 3]] for n in range(99)]
@@ -64,3 +64,19 @@ def test_scores_by_kolmogorov_and_smirnov():
     [drifted] = scores(same, lower, BOUNDS)
     assert drifted.drifted
     assert "the median went from" in drifted.reason
+
+
+def test_embeddings_drift_along_the_axis_that_changed_and_not_in_twenty_draws_of_the_same():
+    vectors = np.random.default_rng(5).normal(size=(100, 16)) * np.linspace(3, 1, 16)
+    chances = 1 / (1 + np.arange(100))
+
+    def drawn(seed: int, weights: np.ndarray) -> np.ndarray:
+        return np.random.default_rng(seed).choice(100, 1000, p=weights / weights.sum())
+
+    for seed in range(20):
+        [same] = embeddings(vectors, drawn(seed, chances), drawn(100 + seed, chances), BOUNDS)
+        assert not same.drifted, seed
+    [moved] = embeddings(vectors, drawn(0, chances), drawn(1, chances * (vectors[:, 0] > 0)), BOUNDS)
+    assert moved.drifted
+    assert moved.reason.startswith("along the axis of 5 that moved most the median went from ")
+    assert embeddings(vectors, drawn(0, chances)[:499], drawn(1, chances), BOUNDS) == []

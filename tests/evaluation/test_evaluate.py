@@ -13,6 +13,17 @@ from components.schema import INTERACTIONS, ITEMS
 from components.schema import table as shaped
 from tests.evaluation.conftest import Bundle
 
+TALK = {
+    "users": 3,
+    "turns": 5,
+    "k": 5,
+    "mean_turns": 2.0,
+    "violations": 0,
+    "shown": 90,
+    "success": {"mean": 0.9, "low": 0.8, "high": 1.0},
+    "helped": {"mean": None, "low": None, "high": None, "users": 0},
+}
+
 
 def rows(histories, dataset, start, timed):
     numbers = np.arange(len(histories.items)) + start
@@ -45,10 +56,13 @@ def written(tmp_path, dataset, categories):
 @pytest.fixture
 def stage(written, bundle, baselines, monkeypatch):
     monkeypatch.setattr(evaluate.Recommender, "load", lambda _: bundle)
+    monkeypatch.setattr(evaluate.talking, "talk", lambda *_: TALK)  # the stand-in can't; a real bundle is talked to in tests/operations
 
     def call(out="reports", **changes):
         given = {"bundle": written / "bundle", "tables": written / "tables", "split": written / "split", "baselines": baselines}
-        evaluate.main(**given | {"out": written / out, "k": 5, "depth": 10, "resamples": 40, "sample": 5000, "seed": 1} | changes)
+        evaluate.main(
+            **given | {"out": written / out, "k": 5, "depth": 10, "resamples": 40, "sample": 5000, "talks": 3, "seed": 1} | changes
+        )
         return written / out
 
     return call

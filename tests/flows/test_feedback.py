@@ -5,6 +5,7 @@ import subprocess
 import polars as pl
 import pytest
 
+from components.errors import DataError
 from flows import feedback, stages
 from flows.stages import StageError
 from serving.store import Row, Store
@@ -65,3 +66,15 @@ def test_a_log_that_can_t_be_read_is_told_in_its_own_words(log, inside):
     inside.write("log.sqlite", "no database " * 100)
     with pytest.raises(StageError, match="the feedback store can't be used"):
         stages.patiently("feedback", [*feedback.COMMAND, "out"], 60, print, pause=0.01)
+
+
+def test_what_the_triggers_look_at_is_taken_out_of_the_log_and_nothing_of_the_project_changes(log, inside):
+    assert feedback.peek() is None
+    add(log, ROW, Row("u1", "k2", "i1", "impression", 1_700_000_000_000_000 - 1, 1))
+    seen = feedback.peek()
+    assert pl.read_parquet(seen / "interactions.parquet")["event"].to_list() == ["like"]
+    assert pl.read_parquet(seen / "exposures.parquet")["taken"].to_list() == [True]
+    assert [path.name for path in (inside.root / "data" / "feedback").iterdir()] == [".gitignore"]
+    (inside.root / "log.sqlite").write_text("no database")
+    with pytest.raises(DataError, match="feedback store"):
+        feedback.peek()

@@ -9,8 +9,12 @@ import polars as pl
 import pytest
 
 from components import artifacts
+from components.dialogue.acts import Act
+from components.dialogue.conversation import Conversation
+from components.evaluation import talking
 from components.evaluation.criteria.behaviour import Behaviour
 from components.evaluation.criteria.champion import NotWorse
+from components.evaluation.criteria.dialogue import WordsObeyed
 from components.evaluation.criteria.explanation import TruePaths
 from components.evaluation.criteria.index import IndexRecall
 from components.evaluation.criteria.latency import Latency
@@ -87,6 +91,32 @@ def test_latency_is_a_ratio_to_this_machine(evidence):
     assert found.passed
     assert found.value > 0
     assert not Latency(bound=1e-6, users=5).judge(evidence).passed
+
+
+class Deaf:
+    """Leads conversations as another does, and hears of every turn only that others are wanted."""
+
+    def __init__(self, inner: Conversation) -> None:
+        self.inner, self.settings, self.lexicon, self.start = inner, inner.settings, inner.lexicon, inner.start
+
+    def turn(self, state, _text, now):
+        return self.inner.act(state, (Act(kind="more"),), "", now)
+
+    def act(self, state, _acts, _echo, now):
+        return self.inner.act(state, (Act(kind="more"),), "", now)
+
+
+def test_talking_is_measured_and_a_dialogue_that_hears_nothing_is_found_out(evidence):
+    found = evidence.metrics["dialogue"]
+    assert found["users"] == 40
+    assert (found["violations"], found["success"]["mean"] > 0.5) == (0, True)
+    assert found["shown"] > 100
+    assert WordsObeyed().judge(evidence).passed
+    facts = talking.told(evidence.bundle)
+    wants = talking.wanting(artifacts.read_table(evidence.split / "test.parquet"), evidence.given, facts, 12)
+    deaf = talking.measure(Deaf(Conversation.over(evidence.recommender, evidence.bundle)), facts, wants, 17)
+    assert deaf["violations"] > 0
+    assert not WordsObeyed().judge(Evidence({"dialogue": deaf})).passed
 
 
 def champion(evidence: Evidence, folder: Path) -> Evidence:
