@@ -97,7 +97,7 @@ class Conversation:
     def grow(self, recommender: Recommender) -> "Conversation":
         """The same over the recommender of a larger catalogue, whose names and facts it can then speak of; this takes seconds."""
         table, graph, met = recommender.catalogue.table, recommender.graph, recommender.histories
-        lexicon = Lexicon.of(table, graph.nodes, graph.edges, met.items)
+        lexicon = Lexicon.of(recommender.catalogue, graph, met.items)
         leaning: Leaning = Unled(len(table))
         if isinstance(self.leaning, Heard):
             fresh = table.slice(len(self.lexicon.catalogue.ids))
