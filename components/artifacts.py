@@ -5,14 +5,16 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import safetensors.numpy
+from pyarrow import parquet
 from safetensors import SafetensorError
 
 from components.errors import BundleError, DataError
@@ -67,6 +69,21 @@ def write_table(path: Path, table: pl.DataFrame) -> None:
     """Write a Parquet file (zstd)."""
     with atomic(path) as aside:
         table.write_parquet(aside, compression="zstd", statistics=True)
+
+
+def write_tables(path: Path, parts: Iterable[pl.DataFrame], about: Mapping[str, str]) -> int:
+    """Write tables of one schema, one after another and each held alone, as one Parquet file with `about` in its metadata; give its rows.
+
+    There must be one table at least, which may be empty.
+    """
+    rows, waiting = 0, iter(parts)
+    first = next(waiting).to_arrow()
+    schema = first.schema.with_metadata(dict(about))
+    with atomic(path) as aside, parquet.ParquetWriter(aside, schema, compression="zstd") as writer:
+        for part in chain([first], (part.to_arrow() for part in waiting)):
+            writer.write_table(part.replace_schema_metadata(schema.metadata))
+            rows += part.num_rows
+    return rows
 
 
 def write_tensors(path: Path, tensors: Tensors) -> None:

@@ -112,8 +112,12 @@ class Feedback:
 
     async def forgotten(self) -> frozenset[str]:
         """Who asked to be forgotten; raises StoreError."""
+        return frozenset(await self.use(self.store.forgotten))
+
+    async def use(self, call: Callable[..., T], *arguments: object) -> T:
+        """Call the store in a thread, once it is ready; raises StoreError."""
         await self._prepare()
-        return frozenset(await self._threaded(self.store.forgotten))
+        return await self._threaded(call, *arguments)
 
     async def _past(self, user: str) -> Past:
         if self.store.local:

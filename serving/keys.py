@@ -19,8 +19,8 @@ from components import artifacts
 from components.errors import ConfigError, ZhijianError
 from serving.options import Options
 
-Scope = Literal["read", "feedback", "admin"]
-SCOPES: tuple[Scope, ...] = ("read", "feedback", "admin")
+Scope = Literal["read", "feedback", "items", "admin"]
+SCOPES: tuple[Scope, ...] = ("read", "feedback", "items", "admin")
 LOOK = 1.0  # seconds between two looks at the file
 
 

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from components import artifacts
 from components.errors import ZhijianError
+from components.schema import ITEMS, table
+from serving.changes import said
 from serving.options import Options
 from serving.store import Store
 from serving.tables import ERASURES, EVENTS, LISTS
@@ -74,7 +76,14 @@ def erased(store: Store) -> pl.DataFrame:
     return _table(store, query, {"user_id": pl.String, "at": pl.Int64}, "at")
 
 
-LEARNED = {"interactions": interactions, "erased": erased}  # what training reads
+def items(store: Store) -> pl.DataFrame:
+    """Give what was said of items that were added or changed, the canonical columns; null where nothing was. Raises StoreError."""
+    _, state = store.changes()
+    told = [{"item_id": item, **said(patch)} for item, patch in sorted(state.items()) if patch.keys() - {"hidden"}]
+    return table(pl.DataFrame(told, ITEMS), ITEMS).drop("row")
+
+
+LEARNED = {"interactions": interactions, "items": items, "erased": erased}  # what training reads
 TABLES = LEARNED | {"exposures": exposures}
 
 
@@ -82,9 +91,9 @@ def export(store: Store, out: Path, names: Sequence[str] = tuple(LEARNED)) -> di
     """Write tables as Parquet into a folder, which replaces what stood there; gives their rows."""
     tables = {name: TABLES[name](store) for name in names}
     with artifacts.folder(out) as aside:
-        for name, table in tables.items():
-            artifacts.write_table(aside / f"{name}.parquet", table)
-    return {name: table.height for name, table in tables.items()}
+        for name, rows in tables.items():
+            artifacts.write_table(aside / f"{name}.parquet", rows)
+    return {name: rows.height for name, rows in tables.items()}
 
 
 def _table(store: Store, query: sa.Select[tuple[object, ...]], schema: Mapping[str, type[pl.DataType]], time: str) -> pl.DataFrame:

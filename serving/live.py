@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from components.errors import BundleError, ConfigError, DataError, ZhijianError
 from components.recommend.experiment import Arm, Experiment
 from components.schema import Answer
 from serving import metrics
+from serving.changes import Patch
 from serving.messages import Models, RecommendRequest, RefusedBundle, Served, Tried
 from serving.options import Options
 
@@ -42,11 +43,16 @@ class Pointer(BaseModel):
 
 @dataclass(frozen=True)
 class Live:
-    """A bundle in force; a request takes this one object, once, and all that it answers is of one bundle."""
+    """A bundle in force; a request takes this one object, once, and all that it answers is of one bundle.
+
+    Attributes:
+        state: what was said of items since the bundle was made, and is in force beside it.
+    """
 
     recommender: "Recommender"
     conversation: "Conversation"
     about: Served
+    state: Mapping[str, Patch] = field(default_factory=dict[str, Patch])
 
 
 def default() -> Path:
@@ -74,7 +80,7 @@ def load(folder: Path, champion: Pointer | None = None) -> Live:
         recommender = Recommender.load(folder)
         if champion and recommender.bundle != champion.bundle:
             raise BundleError(f"{folder}: holds bundle {recommender.bundle}, not {champion.bundle}")
-        _warm(recommender)
+        warm(recommender)
         conversation = Conversation.over(recommender, folder)
     except ZhijianError as error:
         raise BundleError(str(error)) from error
@@ -254,17 +260,18 @@ def _inside(root: Path, name: str) -> Path:
         raise BundleError(str(error)) from None
 
 
-def _warm(recommender: "Recommender") -> None:
+def warm(recommender: "Recommender") -> None:
     """Make what is made at the first call of each kind."""
     recommender.recommend(history=[], k=1)
     recommender.recommend(history=recommender.items[:1], k=1)
-    for by in ("both", "content", "behaviour"):
-        recommender.similar(recommender.items[0], 1, by)
-    recommender.peers(recommender.items[0], 1, "behaviour")
-    recommender.peers(recommender.items[0], 1, "both")
     if recommender.encoder:
         recommender.search("hello", 1)
-    recommender.explain(recommender.items[0], history=recommender.items[-1:])
+    if shown := [item for item in recommender.items if item not in recommender.catalogue.hidden][:1]:
+        for by in ("both", "content", "behaviour"):
+            recommender.similar(shown[0], 1, by)
+        recommender.peers(shown[0], 1, "behaviour")
+        recommender.peers(shown[0], 1, "both")
+        recommender.explain(shown[0], history=recommender.items[-1:])
 
 
 def _scores(path: Path) -> dict[str, float]:

@@ -23,7 +23,8 @@ Kind = Literal["impression", "click", "purchase", "rating", "like", "dismiss"]
 STRICT = ConfigDict(strict=True)
 
 
-def _written(said: object) -> object:
+def written(said: object) -> object:
+    """Let only text through where a time is wanted."""
     if not isinstance(said, str | datetime):
         raise ValueError("must be a date and time as text")  # a number may count seconds or milliseconds
     return said
@@ -36,11 +37,11 @@ def _past(moment: datetime) -> datetime:
 
 
 Moment = Annotated[
-    AwareDatetime, BeforeValidator(_written), Field(strict=False, description="when the user asks, with a time zone; now if not given")
+    AwareDatetime, BeforeValidator(written), Field(strict=False, description="when the user asks, with a time zone; now if not given")
 ]
 When = Annotated[
     AwareDatetime,
-    BeforeValidator(_written),
+    BeforeValidator(written),
     AfterValidator(_past),
     Field(strict=False, description="when it was, with a time zone; now if not given"),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from components.schema import TABLES
+from serving.changes import ItemsChanged, ItemsRequest
 from serving.keys import Scope
 from serving.messages import (
     ChatReply,
@@ -59,6 +60,14 @@ class Route:
 
 
 _LIKE = {"user_id": "u00042", "item_id": "i001", "event": "like", "key": "7c1e", "request": "f3a9", "rank": 2}
+_NEW = {
+    "item_id": "i900",
+    "title": "The Last Lighthouse",
+    "text": "A keeper hears what the sea gives back.",
+    "categories": ["Horror"],
+    "attributes": {"director": ["A. Nother"], "year": ["2026"]},
+    "key": "b41d",
+}
 ROUTES: dict[str, Route] = {
     "/recommend": Route(
         "read", RecommendRequest, Recommended, "Recommend items to a user, or to whoever has a history", {"user_id": "u00042"}
@@ -70,6 +79,7 @@ ROUTES: dict[str, Route] = {
         "read", SearchRequest, Found, "Find items in words: a title, or what is wanted", {"query": "space adventure for children", "k": 5}
     ),
     "/items/show": Route("read", ItemRequest, Shown, "Give what the catalogue says of an item", {"item_id": "i001"}),
+    "/items": Route("items", ItemsRequest, ItemsChanged, "Add, change or hide items: in force and kept for good", {"items": [_NEW]}),
     "/explain": Route(
         "read", ExplainRequest, Explained, "Say why an item gets its score", {"item_id": "i001", "history": ["i002", "i003"]}
     ),

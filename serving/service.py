@@ -19,10 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from components.errors import BundleError, RequestError, ZhijianError
 from components.recommend.experiment import Arm, Experiment
 from serving import dealing, logs, metrics, papers, site, talk, traces
+from serving.changes import ItemsChanged, ItemsRequest
 from serving.feedback import Feedback
 from serving.guard import Guard, Limits, problem
+from serving.items import Items
 from serving.keys import Ring
-from serving.live import EVERY, Live, Watch, ranked
+from serving.live import EVERY, Live, Watch, load, ranked
 from serving.messages import (
     ChatReply,
     ChatRequest,
@@ -116,6 +118,8 @@ class Zhijian:
         options = Options.read()
         self.watch = Watch.start(options)
         self.feedback = Feedback(Store.open(options.feedback))
+        self.items = Items(self.watch, self.feedback)
+        self.watch.loading = lambda folder, champion: self.items.settle(load(folder, champion))
         self.together = Together(ranked)
         self.tasks: list[asyncio.Task[None]] = []
         metrics.serving(self.watch.live.about)
@@ -143,8 +147,9 @@ class Zhijian:
     async def begin(self) -> None:
         """Open the event log, begin the experiment, and look for the next champion from now on."""
         await self.feedback.start()
+        await self.items.look()
         await self.watch.consider()
-        self.tasks = [asyncio.create_task(self.watch.follow()), asyncio.create_task(self._age())]
+        self.tasks = [asyncio.create_task(self.watch.follow()), asyncio.create_task(self.items.follow()), asyncio.create_task(self._age())]
 
     @bentoml.on_shutdown
     async def end(self) -> None:
@@ -199,6 +204,13 @@ class Zhijian:
         """Give what the catalogue says of an item."""
         known = self._live(None)[0].recommender
         return Shown(bundle=known.bundle, **vars(known.show(request.item_id)))
+
+    @bentoml.api(route="/items")
+    @answering
+    async def change(self, request: ItemsRequest, /) -> ItemsChanged:
+        """Add, change or hide items; they are kept for good, and the next request finds them so."""
+        with metrics.stage("items"):
+            return await self.items.change(request)
 
     @bentoml.api(route="/explain")
     @answering

@@ -1,6 +1,7 @@
 """The event log: each event once, in SQLite or PostgreSQL, synced before it is said to be stored."""
 
 import dataclasses
+import json
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from sqlalchemy.event import listen
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 
 from components.errors import ConfigError, ZhijianError
-from serving.tables import ERASURES, EVENTS, LISTS
+from serving.tables import CHANGES, ERASURES, EVENTS, LISTS
 
 if TYPE_CHECKING:  # what is loaded by name or path; named here, a Bento carries it
     import psycopg_binary as psycopg_binary  # noqa: PLC0414 - pyright wants it so
@@ -29,6 +30,7 @@ T = TypeVar("T")
 SAID = ("click", "purchase", "rating", "like", "dismiss")  # what tells of a taste; an impression does not
 REMEMBERED = 1000  # newest events of a user that a recommendation looks at
 PATIENCE = 3  # seconds
+BEHIND = 100  # changes looked at again: in PostgreSQL one may be seen after another that has a higher number
 LOCK = 0x7A686A  # the number of the lock under which PostgreSQL is migrated
 _ONE = threading.Lock()  # Alembic keeps in a module what it works on
 PRAGMAS = (f"busy_timeout={PATIENCE * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
@@ -69,6 +71,17 @@ class Listed:
     new: int | None
     items: str
     propensities: str
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A change of an item as it is kept: `patch`, JSON, is all that is said of the item from then on; `at` as the times of a Row."""
+
+    key: str
+    item_id: str
+    said: str
+    patch: str
+    at: int
 
 
 @dataclass(frozen=True)
@@ -171,6 +184,24 @@ class Store:
             return count
 
         return self._again(write)
+
+    def change(self, rows: Sequence[Changed]) -> None:
+        """Keep changes of items, synced, all or none; a key that is there already stays what it was. Raises StoreError."""
+        insert = (sqlite.insert if self.local else postgresql.insert)(CHANGES)
+        once = insert.on_conflict_do_nothing(index_elements=["key"])
+        self._again(lambda connection: connection.execute(once, [dataclasses.asdict(row) for row in rows]))
+
+    def changes(self, since: int = 0) -> tuple[int, dict[str, Any]]:
+        """The number of the last change, and what is said of each item that changed after `since`. Raises StoreError."""
+        last = sa.select(sa.func.max(CHANGES.c.id)).group_by(CHANGES.c.item_id)
+        query = sa.select(CHANGES.c.id, CHANGES.c.item_id, CHANGES.c.patch)
+        found = self.read(query.where(CHANGES.c.id.in_(last), CHANGES.c.id > since - BEHIND).order_by(CHANGES.c.id))
+        return max([since, *(row.id for row in found)]), {row.item_id: json.loads(row.patch) for row in found}
+
+    def keyed(self, keys: Sequence[str]) -> dict[str, str]:
+        """Which of these keys were given to a change already, and what it said. Raises StoreError."""
+        rows = self.read(sa.select(CHANGES.c.key, CHANGES.c.said).where(CHANGES.c.key.in_(keys))) if keys else []
+        return {row.key: row.said for row in rows}
 
     def forgotten(self) -> list[str]:
         """Everyone whose events were deleted. Raises StoreError."""

@@ -22,6 +22,18 @@ EVENTS = Table(
     UniqueConstraint("user_id", "key", name="events_once"),
     Index("events_of_user", "user_id", "time"),
 )
+CHANGES = Table(  # what is said of items beside the bundle: the last row of an item says all of it
+    "changes",
+    METADATA,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False),  # the same key counts once
+    Column("item_id", String, nullable=False),
+    Column("said", String, nullable=False),  # a hash of the request, to know a key that is given to another one
+    Column("patch", String, nullable=False),  # JSON
+    Column("at", BigInteger, nullable=False),
+    UniqueConstraint("key", name="changes_once"),
+    Index("changes_of_item", "item_id", "id"),
+)
 ERASURES = Table(
     "erasures",
     METADATA,

@@ -97,12 +97,14 @@ def _timed(source: Read, done: pl.DataFrame) -> pl.DataFrame:
 
 
 def _overlay(source: Read, feedback: Feedback) -> Read:
-    """Items as they were changed while serving, in place of the source's, and those that are new."""
+    """Items as they were changed while serving, in place of the source's, and those that are new; what was not told stays."""
     if feedback.items.is_empty():
         return source
     items, ids = source.tables["items"], feedback.items["item_id"]
-    places = items.select("item_id", "row").unique("item_id", keep="first")
-    changed = feedback.items.drop("row").join(places, on="item_id", maintain_order="left").select(ITEMS.keys())
+    before = items.unique("item_id", keep="first")
+    joined = feedback.items.drop("row").join(before, on="item_id", maintain_order="left", suffix="_before")
+    told = (pl.coalesce(name, f"{name}_before").alias(name) for name in ITEMS if name not in ("row", "item_id"))
+    changed = joined.select("row", "item_id", *told).select(ITEMS.keys())
     untouched = items.filter(~pl.col("row").is_in(changed["row"].implode()))
     overlaid = replace(source, tables=source.tables | {"items": pl.concat([untouched, changed]).sort("row")})
     return _append(overlaid, "items", feedback.items.filter(~ids.is_in(items["item_id"].implode())), feedback.place)

@@ -11,8 +11,10 @@ from components import artifacts, nodes
 from components.data.histories import load
 from components.dialogue.policy import Dialogue
 from components.generation.messages import Provider
+from components.knowledge.graph import Graph
 from components.ranking.parts import Floats
 from components.recommend.catalogue import Catalogue
+from components.recommend.growth import learn
 from components.recommend.policy import Policy
 from components.recommend.retrieval import Exact, Faiss, Retrieval, directions, recall
 from components.stage import run
@@ -26,6 +28,7 @@ def main(
     dialogue: Dialogue,
     provider: Provider,
     retrieval: Retrieval,
+    graph: Graph,
     tables: Path,
     split: Path,
     pretrain: Path,
@@ -52,9 +55,11 @@ def main(
         }
         artifacts.write_tensors(aside / "vectors.safetensors", vectors)
         policy.settle(Catalogue(artifacts.read_table(tables / "items.parquet")), vectors["content"])
-        for name, chosen in {"policy": policy, "dialogue": dialogue, "provider": provider}.items():
+        for name, chosen in {"policy": policy, "dialogue": dialogue, "provider": provider, "graph": graph}.items():
             artifacts.write_json(aside / f"{name}.json", nodes.plain(chosen))
-        artifacts.seal(aside, about | _index(retrieval, directions(vectors["vectors"]), aside, seed))
+        mapped, measured = learn(vectors["content"], vectors["vectors"])
+        artifacts.write_tensors(aside / "growth.safetensors", {"map": mapped})
+        artifacts.seal(aside, about | measured | _index(retrieval, directions(vectors["vectors"]), aside, seed))
 
 
 def _about(pretrain: Path, align: Path, train: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from components.dialogue.linking import Linker
 from components.dialogue.names import Names
 from components.dialogue.parsing import Parsing
 from components.dialogue.policy import Dialogue
-from components.dialogue.query import Query
+from components.dialogue.query import Query, last_year
 from components.dialogue.reply import Asked, Chip, Reply
 from components.dialogue.shelf import NOW, Moment, Shelf
 from components.dialogue.state import Question, Slots, State, Turn, echo
@@ -81,6 +81,22 @@ class Conversation:
         made.turn(made.start(), "hello zzyzx")  # what is made once is made now, and not in the first turn
         made.act(made.start(), (Act(kind="ask"),), "hello")
         return made
+
+    def hide(self, hidden: frozenset[str]) -> "Conversation":
+        """The same, with these items shown to nobody."""
+        found = replace(self, recommender=self.recommender.hide(hidden))
+        found.__dict__["parsing"] = self.parsing  # of words alone, and dear to make
+        return found
+
+    def grow(self, recommender: Recommender) -> "Conversation":
+        """The same over the recommender of a larger catalogue, whose names and facts it can then speak of; this takes seconds."""
+        table, graph, met = recommender.catalogue.table, recommender.graph, recommender.histories
+        lexicon = Lexicon.of(table, graph.nodes, graph.edges, met.items)
+        leaning: Leaning = Unled(len(table))
+        if isinstance(self.leaning, Heard):
+            fresh = table.slice(len(self.lexicon.catalogue.ids))
+            leaning = Heard(self.leaning.query.grow(graph, recommender.content, fresh, last_year(met)), lexicon)
+        return Conversation.of(recommender, lexicon, leaning, self.writer, self.settings)
 
     def start(self, user: str | None = None, language: str | None = None) -> State:
         """A new conversation; raises RequestError for a language that is not en or zh.

@@ -14,7 +14,7 @@ from components.data import histories
 from components.data.histories import Histories, Ints
 from components.dialogue.composed import Composed, turn, utterances
 from components.dialogue.facets import Facets
-from components.dialogue.query import PRIOR, Memory, Query, QueryModel, Said, centred, heard, prior
+from components.dialogue.query import PRIOR, Memory, Query, QueryModel, Said, centred, heard, last_year, prior
 from components.errors import DataError
 from components.progress import say
 from components.ranking.parts import Floats
@@ -181,9 +181,7 @@ def _ranks(query: Query, memory: Memory, composed: Composed, rows: Ints) -> Ints
 
 def _chosen(events: Histories, items: int) -> tuple[Floats, int | None]:
     """How often each item was chosen, and the year of the last event, None where there are no times."""
-    last = int(events.times.max(initial=0))
-    year = int(np.datetime64(last, "s").astype("datetime64[Y]").astype(int)) + 1970 if last > 0 else None
-    return np.bincount(events.items, minlength=items).astype(np.float64), year
+    return np.bincount(events.items, minlength=items).astype(np.float64), last_year(events)
 
 
 if __name__ == "__main__":

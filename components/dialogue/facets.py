@@ -30,12 +30,12 @@ class Facets:
     has: tuple[Sparse, ...]
 
     @classmethod
-    def of(cls, nodes: pl.DataFrame, edges: pl.DataFrame) -> "Facets":
-        """Read them off a graph; edges count in either direction."""
+    def of(cls, nodes: pl.DataFrame, edges: pl.DataFrame, relations: Sequence[str] | None = None) -> "Facets":
+        """Read them off a graph, of all its relations or of those given; edges count in either direction."""
         items = int((nodes["kind"] == "item").sum())
         both = pl.concat([edges.select("relation", item=a, node=b) for a, b in (("head", "tail"), ("tail", "head"))])
         own = both.filter((pl.col("item") < items) & (pl.col("node") >= items)).unique().sort("relation", "item", "node")
-        names = own["relation"].unique().sort().to_list()
+        names = own["relation"].unique().sort().to_list() if relations is None else list(relations)
         parts = (own.filter(pl.col("relation") == name) for name in names)
         shape = (items, len(nodes))
         return cls(nodes, tuple(names), tuple(_told(part["item"].to_numpy(), part["node"].to_numpy(), shape) for part in parts))

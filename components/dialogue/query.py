@@ -11,10 +11,11 @@ from scipy import sparse
 from scipy.special import expit
 
 from components import artifacts, nodes
-from components.data.histories import Ints
+from components.data.histories import Histories, Ints
 from components.dialogue.composed import Composer
 from components.dialogue.facets import Facets, Sparse
 from components.errors import BundleError
+from components.knowledge.graph import Knowledge
 from components.ranking.parts import Arrays, Floats
 from components.schema import node
 from components.semantic.text import TextEncoder, clean, phrase
@@ -135,6 +136,17 @@ class Query:
         steep = scales[1:, 0] if len(scales) > 1 else scales[:, 0]
         return replace(self, slope=max(FLAT, float(np.median(steep))))
 
+    def grow(self, graph: Knowledge, content: Floats, items: pl.DataFrame, year: int | None) -> "Query":
+        """The same over a catalogue with more items, whose vectors are `content`; what is asked about is what was learned of.
+
+        Args:
+            items: those that are new, as `components.schema.ITEMS`; nobody has chosen them.
+            year: as in `prior`.
+        """
+        added = prior(items, np.zeros(len(items)), year)
+        facets = Facets.of(graph.nodes, graph.edges, self.facets.relations)
+        return replace(self, facets=facets, content=centred(content), prior=np.concatenate([self.prior, added]))
+
     @property
     def features(self) -> tuple[str, ...]:
         """Names of what w weighs."""
@@ -225,6 +237,12 @@ def prior(items: pl.DataFrame, counts: Floats, year: int | None) -> Floats:
     age = np.maximum((year or 0) - made.fill_null(0).to_numpy(), 0)
     fresh, recent = (np.where(there, np.exp(-age / years), 0.0) for years in (3.0, 10.0))
     return np.stack([np.log1p(counts), counts == 0, fresh, recent, ~there], axis=1).astype(np.float32)
+
+
+def last_year(events: Histories) -> int | None:
+    """The year of the last event, None where there are no times."""
+    last = int(events.times.max(initial=0))
+    return int(np.datetime64(last, "s").astype("datetime64[Y]").astype(int)) + 1970 if last > 0 else None
 
 
 def _shares(liked: Sparse) -> Sparse:

@@ -69,15 +69,15 @@ class Graph:
         spelled; self-loops and duplicates are dropped. All that is left out is counted in the report.
         """
         catalogue = items.sort("item_id")
-        parts = [_facts(catalogue, column) for column in self.columns]
+        parts = [facts(catalogue, column) for column in self.columns]
         declared = pl.concat([pl.DataFrame(schema=FACTS), *parts])
         told = declared.filter(pl.col("tail").is_not_null())
         lost = (told["tail_kind"] == ITEM) & ~told["tail"].is_in(catalogue["item_id"].implode())
         rules = Rules(self.relations, self.labels, self.people, self.ids, self.fuzzy, self.hops, self.most)
         external = join(catalogue.select("item_id", "title"), triples, links, rules)
-        facts = pl.concat([told.filter(~lost), external.facts])
-        nodes, twins = _nodes(catalogue, facts)
-        edges, dropped = _edges(nodes, facts)
+        every = pl.concat([told.filter(~lost), external.facts])
+        nodes, twins = _nodes(catalogue, every)
+        edges, dropped = _edges(nodes, every)
         ties, strangers = _ties(external.ties, users)
         found = {
             "absent_columns": [column.column for column, part in zip(self.columns, parts, strict=True) if part.is_empty()],
@@ -119,7 +119,7 @@ class Knowledge:
         return both["item"].to_numpy(), both["entity"].to_numpy()
 
 
-def _facts(items: pl.DataFrame, column: Column) -> pl.DataFrame:
+def facts(items: pl.DataFrame, column: Column) -> pl.DataFrame:
     """Facts of one column; an unreadable value leaves a null tail."""
     if column.column == "categories":
         values = items.select("item_id", value="categories").explode("value")

@@ -114,6 +114,10 @@ class AttentionScorer:
                 alpha[own, :, 0], alpha[own, :, 1 + longest - n :] = shares[:, :, 0], shares[:, :, 1:]
         return odds, alpha
 
+    def grow(self, world: World, told: Ints) -> "AttentionScorer":
+        """The head reads a new item's vector as any other."""
+        return replace(self, sequence=self.sequence.grow(world, told))
+
     def attention(self, histories: Histories, candidates: Ints) -> Floats:
         """α for one history: float64 (candidates, 1 + length), first the standing taste, then oldest to newest."""
         return self.rate(histories, candidates[None])[1][0]

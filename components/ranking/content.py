@@ -1,11 +1,11 @@
 """Content similarity: how far the content of an item goes with the content of the history; cold items have it as well."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import PositiveFloat
 
-from components.data.histories import Histories
+from components.data.histories import Histories, Ints
 from components.ranking.linear import decayed
 from components.ranking.parts import Arrays, Floats, Scorer, World
 from components.schema import node
@@ -18,11 +18,13 @@ class ContentScorer:
     Attributes:
         features: float64 (items, d), centred content vectors F of length 1, or 0 for an item without content.
         metric: float64 (d, d), M.
+        centre: float64 (d,), what the content vectors were centred by.
         decay: an event's weight falls by e for every `decay` later events.
     """
 
     features: Floats
     metric: Floats
+    centre: Floats
     decay: float
 
     def score(self, histories: Histories) -> Floats:
@@ -30,9 +32,15 @@ class ContentScorer:
         past = decayed(histories, len(self.features), self.decay)
         return (past @ self.features) @ self.metric @ self.features.T
 
+    def grow(self, world: World, told: Ints) -> "ContentScorer":
+        """What is told of an item is all that is asked."""
+        features = np.concatenate([self.features, np.zeros((world.items - len(self.features), self.features.shape[1]))])
+        features[told] = _directed(world.content[told].astype(np.float64), self.centre)
+        return replace(self, features=features)
+
     def tensors(self) -> Arrays:
-        """The features and the metric."""
-        return {"features": self.features.astype(np.float32), "metric": self.metric.astype(np.float32)}
+        """The features, the metric and the centre."""
+        return {name: getattr(self, name).astype(np.float32) for name in ("features", "metric", "centre")}
 
 
 @node
@@ -51,11 +59,14 @@ class ContentLinear:
         events = decayed(world.histories, world.items, float("inf"))
         events.data[:] = 1.0
         warm = np.unique(world.histories.items)
-        features = _centred(world.content.astype(np.float64), warm)
+        content = world.content.astype(np.float64)
+        centre = _centre(content, warm)
+        features = _directed(content, centre)
         profile = events @ features
         behind, ahead = profile.T @ profile, features[warm].T @ features[warm]
         metric = np.linalg.solve(_ridged(behind, self.ridge), behind) @ np.linalg.inv(_ridged(ahead, self.ridge))
-        return self.restore({"features": features.astype(np.float32), "metric": metric.astype(np.float32)}, world), []
+        learned = {"features": features, "metric": metric, "centre": centre}
+        return self.restore({name: value.astype(np.float32) for name, value in learned.items()}, world), []
 
     def refit(self, scorer: Scorer, world: World) -> Scorer:
         """Solve again."""
@@ -63,14 +74,19 @@ class ContentLinear:
 
     def restore(self, tensors: Arrays, world: World) -> Scorer:
         """Make the scorer from its tensors."""
-        return ContentScorer(tensors["features"].astype(np.float64), tensors["metric"].astype(np.float64), self.decay)
+        features, metric, centre = (tensors[name].astype(np.float64) for name in ("features", "metric", "centre"))
+        return ContentScorer(features, metric, centre, self.decay)
 
 
-def _centred(content: Floats, warm: np.ndarray) -> Floats:
-    """Subtract the mean over the items that have content and were chosen, and scale to length 1; without content stay 0."""
+def _centre(content: Floats, warm: np.ndarray) -> Floats:
+    """The mean over the items that have content and were chosen: (d,)."""
+    known = warm[np.linalg.norm(content[warm], axis=1) > 0]
+    return content[known].mean(0) if len(known) else np.zeros(content.shape[1])
+
+
+def _directed(content: Floats, centre: Floats) -> Floats:
+    """Subtract the centre and scale to length 1; without content stay 0."""
     there = np.linalg.norm(content, axis=1) > 0
-    known = warm[there[warm]]
-    centre = content[known].mean(0) if len(known) else np.zeros(content.shape[1])
     moved = np.where(there[:, None], content - centre, 0.0)
     length = np.linalg.norm(moved, axis=1, keepdims=True)
     return moved / np.where(length > 1e-9, length, np.inf)

@@ -79,6 +79,10 @@ class HybridScorer:
         order = np.lexsort((chosen, -total), axis=1)[:, :depth]
         return np.take_along_axis(chosen, order, 1), np.take_along_axis(added, order[None], 2)
 
+    def grow(self, world: World, told: Ints, known: int) -> "HybridScorer":
+        """The hybrid over a larger catalogue, of which `known` items were there before, as `Growing.grow` has it; raises BundleError."""
+        return replace(self, terms=self.terms.grow(world, told, known))
+
     def without(self, part: str) -> "HybridScorer":
         """The hybrid without a part: with the weights that were learned without it, and silent towards the heads."""
         retrieval, weights = self.ablated[part]

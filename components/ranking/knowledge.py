@@ -36,12 +36,14 @@ class KnowledgeScorer:
     Attributes:
         weights: float64 (channels,), positive.
         learned: what training found, by name.
+        limits: what paths are enumerated.
         decay, power: how an event's weight falls, as in `components.ranking.linear.decayed`.
     """
 
     channels: Channels
     weights: Floats
     learned: Arrays
+    limits: Limits
     decay: float
     power: float = float("inf")
 
@@ -78,6 +80,13 @@ class KnowledgeScorer:
     def chains(self, histories: Histories, candidates: Ints, most: int) -> Chains:
         """The same of each user with candidates, int64 (users, c), -1 where there is none, found together."""
         return self._finder.heaviest(self._past(histories), candidates, most)
+
+    def grow(self, world: World, told: Ints) -> "KnowledgeScorer":
+        """Enumerate the paths of the larger graph; a node that nothing was learned of weighs what its type does."""
+        assert world.graph is not None, "the knowledge part needs the graph"
+        channels = Channels.build(world.graph, self.limits, self.channels.types)
+        learned = _widened(self.learned, self.channels.steps.shape[0], channels)
+        return _restored(channels, learned, self.limits, (self.decay, self.power))
 
     def tensors(self) -> Arrays:
         """What training found."""
@@ -235,12 +244,27 @@ class KnowledgeRanker:
         names = bytes(tensors["types"]).decode()
         types = [tuple(name.split("\n")) for name in names.split("\n\n")] if names else []
         channels = Channels.build(world.graph, self._limits(), types)
-        module = Attention(channels, torch.tensor(tensors["damping"]))
-        module.load_state_dict({name: torch.tensor(tensors[name]) for name, _ in module.named_parameters()})
-        return KnowledgeScorer(channels, module().detach().numpy().astype(np.float64), tensors, self.decay, self.power)
+        return _restored(channels, tensors, self._limits(), (self.decay, self.power))
 
     def _limits(self) -> Limits:
         return Limits(self.hops, self.hub, self.types)
+
+
+def _restored(channels: Channels, tensors: Arrays, limits: Limits, aged: tuple[float, float]) -> KnowledgeScorer:
+    module = Attention(channels, torch.tensor(tensors["damping"]))
+    module.load_state_dict({name: torch.tensor(tensors[name]) for name, _ in module.named_parameters()})
+    return KnowledgeScorer(channels, module().detach().numpy().astype(np.float64), tensors, limits, *aged)
+
+
+def _widened(learned: Arrays, known: int, channels: Channels) -> Arrays:
+    """What was learned of the nodes of a graph with `known` items, for one with more: items behind the items, entities at the end."""
+    added = channels.steps.shape[0] - known
+    touched = np.log(np.maximum(channels.touched, 1)).astype(np.float32)
+    size = len(learned["damping"])
+    old = np.concatenate([np.arange(known), np.arange(known, size) + added])
+    damping, delta = touched, np.zeros_like(touched)
+    damping[old], delta[old] = learned["damping"], learned["delta"]
+    return learned | {"damping": damping, "delta": delta}
 
 
 class _Lesson:

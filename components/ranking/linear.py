@@ -1,13 +1,13 @@
 """Linear models in closed form: item-item, and sequential."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 import scipy.sparse as sp
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from components.data.histories import Histories
+from components.data.histories import Histories, Ints
 from components.ranking.parts import Arrays, Floats, Scorer, World
 from components.ranking.ridge import Ridge, Sparse, prune
 from components.schema import node
@@ -36,6 +36,10 @@ class LinearScorer:
         past = decayed(histories, self.weights.shape[0], self.decay, self.power, self.fade)
         rows = np.unique(histories.items)  # the product would turn every row into float64
         return (past[:, rows] @ self.weights[rows]).toarray()
+
+    def grow(self, world: World, told: Ints) -> "LinearScorer":
+        """Of a new item nobody's choices are known, so nothing speaks for it."""
+        return replace(self, weights=resized(self.weights, world.items, world.items))
 
     def tensors(self) -> Arrays:
         """The matrix in compressed rows."""
@@ -134,6 +138,12 @@ def decayed(histories: Histories, items: int, decay: float, power: float = float
     weights = np.exp(-later) if np.isinf(power) else (1 + later / power) ** -power
     days = np.maximum(histories.times[last] - histories.times, 0) / 86_400
     return sp.csr_matrix((weights * np.exp(-days / fade), (histories.users, histories.items)), shape=(len(histories), items))
+
+
+def resized(matrix: Sparse, rows: int, columns: int) -> Sparse:
+    """The same matrix with empty rows and columns at its ends; its values are shared."""
+    pointers = np.concatenate([matrix.indptr, np.full(rows - matrix.shape[0], matrix.indptr[-1], dtype=matrix.indptr.dtype)])
+    return sp.csr_matrix((matrix.data, matrix.indices, pointers), shape=(rows, columns))
 
 
 def _whole(histories: Histories, items: int, entire: bool) -> Sparse:

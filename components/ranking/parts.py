@@ -54,6 +54,20 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
+class Growing(Scorer, Protocol):
+    """A fitted part that can take in items which came after it was fitted; what it says of all others does not change."""
+
+    def grow(self, world: World, told: Ints) -> Scorer:
+        """Make the scorer of a larger catalogue.
+
+        Args:
+            world: with the vectors, contents and graph of all items; those that are new come last.
+            told: int64, ascending: the items of which the catalogue says something new: all new ones, and those that were changed.
+        """
+        ...
+
+
+@runtime_checkable
 class Reranker(Protocol):
     """A fitted part that also rates candidates, at a cost that forbids it for the whole catalogue."""
 

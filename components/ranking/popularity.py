@@ -1,6 +1,6 @@
 """Recency of popularity: what everyone chose just before the user asks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +40,10 @@ class PopularityScorer:
         moment = self._moment(asked)
         cuts = np.flatnonzero(np.diff(moment)) + 1
         return np.concatenate([self._counts(times) for times in np.split(asked, cuts)])[place]
+
+    def grow(self, world: World, told: Ints) -> "PopularityScorer":
+        """A new item was chosen by nobody yet."""
+        return replace(self, size=world.items)
 
     def tensors(self) -> Arrays:
         """The events."""

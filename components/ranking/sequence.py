@@ -1,7 +1,7 @@
 """The sequence model: a causal transformer trained to tell each event's next item, retrieving by inner product."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from components.errors import ConfigError
 from components.ranking import losses
 from components.ranking.packed import PAD, Rows, recent, windows
 from components.ranking.parts import Arrays, Floats, Scorer, World
-from components.ranking.transformer import Form, SequenceNet, pretrained, quantiles
+from components.ranking.transformer import Form, Scale, SequenceNet, quantiles
 from components.schema import node
 from components.training import Plan, fit
 
@@ -27,15 +27,27 @@ class SequenceScorer:
         net: the net, in float64 when it serves.
         length: how many of a history's last events are read.
         places: about how many events are encoded at a time.
+        grown: float64 (items, width), the vectors v of a catalogue that is larger than the net's own; the net's own when None.
     """
 
     net: SequenceNet
     length: int
     places: int = 2**14
+    grown: Floats | None = None
+
+    def grow(self, world: World, told: Ints) -> "SequenceScorer":
+        """Of a new item all is known but what only training tells."""
+        with torch.inference_mode():
+            rows = self.net.vectors_of((world.vectors[told], world.content[told]), torch.from_numpy(told))
+        table = np.concatenate([self.table, np.zeros((world.items - len(self.table), self.table.shape[1]))])
+        table[told] = rows.numpy()
+        return replace(self, grown=table)
 
     @cached_property
     def table(self) -> Floats:
         """Vectors v of the items, float64 (items, width)."""
+        if self.grown is not None:
+            return self.grown
         with torch.inference_mode():
             return self.net.table().cpu().numpy()
 
@@ -175,9 +187,11 @@ class SequenceModel:
         """An untrained net; raises ConfigError when `heads` does not divide `width`."""
         if self.width % self.heads:
             raise ConfigError(f"sequence.heads: {self.heads} does not divide sequence.width, {self.width}")
-        vectors = torch.cat([pretrained(world.vectors), pretrained(world.content)], 1)
+        known = (world.vectors, world.content)
+        scales = [Scale.of(part) for part in known]
+        vectors = torch.cat([scale(part) for scale, part in zip(scales, known, strict=True)], 1)
         form = Form(world.items, vectors.shape[1], self.width, self.layers, self.heads, self.dropout, self.gaps)
-        return SequenceNet(form, vectors, seen, calendar)
+        return SequenceNet(form, vectors, seen, calendar, scales)
 
 
 def validate(scorer: Scorer, world: World, most: int = 1000) -> float:

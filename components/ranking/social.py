@@ -6,9 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from components.data.histories import Histories
+from components.data.histories import Histories, Ints
 from components.errors import DataError
-from components.ranking.linear import decayed
+from components.ranking.linear import decayed, resized
 from components.ranking.parts import Arrays, Floats, Scorer, World
 from components.ranking.ridge import Ridge, Sparse
 from components.schema import node
@@ -37,6 +37,13 @@ class SocialScorer:
         who = np.where(known, histories.who, 0)
         chosen = sp.diags(known.astype(np.float64))
         return (sp.hstack([past + chosen @ self.lent[who], chosen @ self.ties[who]], format="csr") @ self.weights).toarray()
+
+    def grow(self, world: World, told: Ints) -> "SocialScorer":
+        """Nobody chose a new item yet, so nothing speaks for it; its row is put before those of the people."""
+        known = self.weights.shape[1]
+        items = resized(self.weights[:known], world.items, world.items)
+        people = resized(self.weights[known:], self.ties.shape[0], world.items)
+        return SocialScorer(sp.vstack([items, people], format="csr"), self.ties, resized(self.lent, self.ties.shape[0], world.items))
 
     def tensors(self) -> Arrays:
         """The three matrices in compressed rows."""

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from components.data.histories import Histories, Ints
-from components.ranking.parts import Floats, Reasoner, Reranker, Scorer
+from components.errors import BundleError
+from components.ranking.parts import Floats, Growing, Reasoner, Reranker, Scorer, World
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class Terms:
         parts: by name.
         spread: float64 (rerankers, 2), mean and deviation of their log-odds.
         silent: names of parts that tell those that rerank nothing: their z is 0.
+        known: items that the parts were fitted on, the first ones; scores are standardised over these. All of them when None.
     """
 
     parts: dict[str, Scorer]
     spread: Floats
     silent: frozenset[str] = frozenset()
+    known: int | None = None
 
     @classmethod
     def raw(cls, parts: dict[str, Scorer]) -> "Terms":
@@ -48,9 +51,18 @@ class Terms:
         """The same terms with a part silent: what it knows of a pair no longer reaches the heads."""
         return replace(self, silent=self.silent | {part})
 
+    def grow(self, world: World, told: Ints, known: int) -> "Terms":
+        """The terms of a larger catalogue, of which the first `known` items were there before; raises BundleError."""
+        grown: dict[str, Scorer] = {}
+        for name, part in self.parts.items():
+            if not isinstance(part, Growing):
+                raise BundleError(f"ranker.parts.{name}: {type(part).__name__} can't take in items; retrain with them instead")
+            grown[name] = part.grow(world, told)
+        return replace(self, parts=grown, known=self.known or known)
+
     def standard(self, histories: Histories) -> list[Floats]:
         """Each part's scores with mean 0 and deviation 1 over the catalogue: float32 (users, items) each."""
-        return [standardise(part.score(histories)) for part in self.parts.values()]
+        return [standardise(part.score(histories), self.known) for part in self.parts.values()]
 
     def at(self, histories: Histories, candidates: Ints, standard: Sequence[Floats]) -> Floats:
         """All terms of candidates, int64 (users, c): float64 (terms, users, c)."""
@@ -79,10 +91,10 @@ def head(part: str) -> str:
     return f"{part} head"
 
 
-def standardise(scores: Floats) -> Floats:
-    """Shift and scale each user's scores to mean 0 and deviation 1 over the catalogue, float32; constant scores become 0."""
-    centred = scores - scores.mean(1, keepdims=True)
-    deviation = centred.std(1, keepdims=True)
+def standardise(scores: Floats, known: int | None = None) -> Floats:
+    """Shift and scale each user's scores to mean 0 and deviation 1 over the `known` first items, float32; constant scores become 0."""
+    centred = scores - scores[:, :known].mean(1, keepdims=True)
+    deviation = centred[:, :known].std(1, keepdims=True)
     return (centred / np.where(deviation > 1e-12, deviation, np.inf)).astype(np.float32)
 
 

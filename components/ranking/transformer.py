@@ -1,5 +1,6 @@
 """A causal transformer over histories, and the table of the items' vectors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,15 +41,16 @@ class SequenceNet(nn.Module):
         vectors: float32 (items, content); a zero row where nothing is known of an item.
         seen: bool (items,), whether an item occurs in training.
         calendar: float32 (bins,), ascending times in seconds, at least two.
+        scales: what the parts of `vectors` were scaled by, from what is known of an item before.
     """
 
     vectors: Tensor
     seen: Tensor
     calendar: Tensor
 
-    def __init__(self, form: Form, vectors: Tensor, seen: Tensor, calendar: Tensor) -> None:
+    def __init__(self, form: Form, vectors: Tensor, seen: Tensor, calendar: Tensor, scales: "Sequence[Scale]" = ()) -> None:
         super().__init__()
-        self.form = form
+        self.form, self.scales = form, tuple(scales)
         self.register_buffer("vectors", vectors, persistent=False)
         self.register_buffer("seen", seen)
         self.register_buffer("calendar", calendar)
@@ -67,6 +69,14 @@ class SequenceNet(nn.Module):
     def table(self) -> Tensor:
         """Vectors v of all items, (items, width)."""
         return self.project(self.vectors) + self.residual * self.seen[:, None]
+
+    def vectors_of(self, known: Sequence[Floats], items: Tensor) -> Tensor:
+        """Vectors v of items, (n, width), given anew what is known of each, in the order of `scales`; those behind the table are new."""
+        scaled = [scale(part) for scale, part in zip(self.scales, known, strict=True)]
+        facts = torch.cat(scaled, 1).to(self.project.weight.dtype)
+        old = items < self.form.items
+        place = torch.where(old, items, 0)
+        return self.project(facts) + self.residual[place] * (self.seen[place] & old)[:, None]
 
     def forward(self, rows: Rows, table: Tensor) -> Tensor:
         """Encode rows to states, (rows, width of the rows, width)."""
@@ -118,12 +128,26 @@ class Block(nn.Module):
         return x + self.drop(self.down(functional.silu(gate) * inner))
 
 
-def pretrained(vectors: Floats) -> Tensor:
-    """Centre vectors and scale them to unit mean square; what is zero stays zero: float32 (items, d)."""
-    known = np.asarray(vectors.any(axis=1))
-    centred = np.where(known[:, None], vectors - (vectors[known].mean(0) if known.any() else 0.0), 0.0)
-    spread = np.sqrt(np.square(centred[known]).mean()) if known.any() else 0.0
-    return torch.from_numpy((centred / (spread or 1.0)).astype(np.float32))
+@dataclass(frozen=True)
+class Scale:
+    """What vectors are centred and divided by, taken of those that the net was trained on."""
+
+    centre: Floats
+    spread: float
+
+    @classmethod
+    def of(cls, vectors: Floats) -> "Scale":
+        """The mean of the vectors that are not 0, and the root of their mean square around it; (d,)."""
+        known = vectors[vectors.any(axis=1)]
+        if not len(known):
+            return cls(np.zeros(vectors.shape[1], dtype=vectors.dtype), 1.0)
+        centre = known.mean(0)
+        return cls(centre, float(np.sqrt(np.square(known - centre).mean())) or 1.0)
+
+    def __call__(self, vectors: Floats) -> Tensor:
+        """Centre and divide; what is zero stays zero: float32 (items, d)."""
+        known = np.asarray(vectors.any(axis=1))
+        return torch.from_numpy((np.where(known[:, None], vectors - self.centre, 0.0) / self.spread).astype(np.float32))
 
 
 def quantiles(times: Ints, bins: int) -> Tensor:

@@ -19,9 +19,14 @@ LETTERS = 10_000  # of a text that are shown
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The items table, in index order."""
+    """The items table, in index order.
+
+    Attributes:
+        hidden: ids of items that are shown to nobody, as if there were none of that id, but that histories may hold.
+    """
 
     table: pl.DataFrame
+    hidden: frozenset[str] = frozenset()
 
     @cached_property
     def ids(self) -> list[str]:
@@ -39,6 +44,13 @@ class Catalogue:
         return {item: place for place, item in enumerate(self.ids)}
 
     @cached_property
+    def shown(self) -> Mask:
+        """Which items are not hidden: bool (items,); not to be written to."""
+        mask = np.ones(len(self.ids), dtype=bool)
+        mask[[self.index[item] for item in self.hidden if item in self.index]] = False
+        return mask
+
+    @cached_property
     def facts(self) -> pl.DataFrame:
         """One row per (item, name, value); categories have the name `category`."""
         table = self.table.with_row_index("item")
@@ -52,8 +64,8 @@ class Catalogue:
         return np.array(found, dtype=np.int64), [item for item in ids if item not in self.index]
 
     def place(self, item: str) -> int:
-        """An item's index; raises RequestError where there is no such item."""
-        if item not in self.index:
+        """An item's index; raises RequestError where there is no such item, or it is hidden."""
+        if item not in self.index or item in self.hidden:
             raise RequestError("item_id", f"no item {item!r} in the catalogue")
         return self.index[item]
 
@@ -79,7 +91,7 @@ class Catalogue:
         Args:
             where: how the caller calls `filters.include`; errors name it so.
         """
-        mask = np.ones(len(self.ids), dtype=bool)
+        mask = self.shown.copy()
         for name, values in filters.include.items():
             mask &= self._with(f"{where}.{name}", name, values)
         for name, values in filters.exclude.items():

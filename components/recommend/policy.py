@@ -78,6 +78,12 @@ class Reranking:
     rules: list[Placed]
     unit: Floats
 
+    def grow(self, catalogue: Catalogue, content: Floats, told: Ints) -> "Reranking":
+        """The policy on a catalogue that has more items, or says something else of those `told`, int64; `content` is theirs."""
+        unit = np.concatenate([self.unit, np.zeros((len(catalogue.ids) - len(self.unit), self.unit.shape[1]))])
+        unit[told] = directions(content)
+        return Reranking(self.policy, place(self.policy.rules, catalogue), unit)
+
     def at(self, now: datetime) -> "Reranking":
         """Only the rules that are in force at a time."""
         return replace(self, rules=[placed for placed in self.rules if placed.holds(now)])

@@ -12,8 +12,9 @@ import polars as pl
 
 from components import artifacts, nodes
 from components.data.histories import NOW, Histories, Ints
-from components.errors import RequestError
+from components.errors import BundleError, RequestError
 from components.knowledge.graph import Knowledge
+from components.knowledge.growing import grow
 from components.ranking.hybrid import Hybrid, HybridScorer
 from components.ranking.parts import Floats, World
 from components.ranking.terms import rounded
@@ -21,6 +22,7 @@ from components.recommend.asking import Ask, Told, joint
 from components.recommend.catalogue import Catalogue, Mask
 from components.recommend.explain import Evidence, named
 from components.recommend.find import Finder, encoder
+from components.recommend.growth import Growth, contents, overlay
 from components.recommend.policy import Lists, Policy, Reranking, joined
 from components.recommend.retrieval import Faiss, directions, restore, top
 from components.recommend.session import Session
@@ -48,10 +50,12 @@ class Recommender:
         histories: what each known user has seen.
         vectors: float32 (items, d), the items' vectors v_j.
         content: float32 (items, w), the items' content vectors.
-        edges: the graph's edges as people read them; an edge's id is its place.
+        graph: the knowledge graph.
+        edges: its edges as people read them; an edge's id is its place, and places of edges that are no more stay taken.
         reranking: rules and diversity.
         index: finds items by the cosine of their vectors; a small catalogue needs none.
         encoder: what encoded the catalogue's texts, and encodes what is searched for; None where the bundle names none.
+        growth: how items are taken in that came after the bundle was made; None where it does not say.
         clock: tells which rules are in force; an evaluation gives a fixed time, so that it can be repeated.
     """
 
@@ -61,12 +65,14 @@ class Recommender:
     users: dict[str, int]
     histories: Histories
     scorer: HybridScorer
+    graph: Knowledge
     edges: list[Edge]
     vectors: Floats
     content: Floats
     reranking: Reranking
     index: Faiss | None = None
     encoder: TextEncoder | None = None
+    growth: Growth | None = None
     clock: Callable[[], datetime] = _now
     block: int = 256
 
@@ -77,7 +83,7 @@ class Recommender:
         manifest = artifacts.verify(folder)
         items = artifacts.read_table(folder / "items.parquet")
         ids = artifacts.read_table(folder / "users.parquet")["user_id"]
-        graph, edges = (artifacts.read_table(folder / f"{name}.parquet") for name in ("nodes", "edges"))
+        graph = Knowledge(*(artifacts.read_table(folder / f"{name}.parquet") for name in ("nodes", "edges")), {})
         events = artifacts.read_tensors(folder / "histories.safetensors")
         vectors = artifacts.read_tensors(folder / "vectors.safetensors")
         histories = Histories(**events, who=np.arange(len(ids)))
@@ -88,20 +94,55 @@ class Recommender:
             catalogue=catalogue,
             users={user: place for place, user in enumerate(ids)},
             histories=histories,
-            scorer=_scorer(
-                folder, World(histories, np.full(len(ids), -1), vectors["vectors"], vectors["content"], Knowledge(graph, edges, {}))
-            ),
-            edges=named(graph, edges),
+            scorer=_scorer(folder, World(histories, np.full(len(ids), -1), vectors["vectors"], vectors["content"], graph)),
+            graph=graph,
+            edges=named(graph.nodes, graph.edges),
             vectors=vectors["vectors"],
             content=vectors["content"],
             reranking=_policy(folder).settle(catalogue, vectors["content"]),
             index=_index(folder, vectors["vectors"]),
             encoder=encoder(folder),
+            growth=Growth.read(folder),
         )
 
     def under(self, policy: Policy) -> "Recommender":
         """The same bundle under other rules or another diversity; raises ConfigError for a rule that does not fit the catalogue."""
         return replace(self, reranking=policy.settle(self.catalogue, self.content))
+
+    def hide(self, hidden: frozenset[str]) -> "Recommender":
+        """The same, with these items shown to nobody."""
+        return replace(self, catalogue=replace(self.catalogue, hidden=hidden))
+
+    def grow(self, items: pl.DataFrame) -> "Recommender":
+        """Take in items (as `components.schema.ITEMS`) that are new, or of which something else is said than before.
+
+        They are encoded, linked into the graph and put behind the others; what is said of all others, and their scores, stay as
+        they are. Of a changed item what was learned of it stays too.
+
+        Raises:
+            BundleError: the bundle does not say how it grows.
+        """
+        table, told = overlay(self.catalogue.table, items)
+        if not len(told):
+            return self
+        if self.growth is None or self.encoder is None:
+            raise BundleError("the bundle was made before items could be taken in; make it again with `dvc repro`")
+        known, added = len(self.items), len(table) - len(self.items)
+        content = np.concatenate([self.content, np.zeros((added, self.content.shape[1]), dtype=np.float32)])
+        content[told] = contents(table[told], self.encoder, content.shape[1])
+        vectors = np.concatenate([self.vectors, self.growth.vectors(content[known:])])
+        graph = grow(self.graph, self.growth.graph, table, told, len(self.edges))
+        catalogue = replace(self.catalogue, table=table)
+        return replace(
+            self,
+            catalogue=catalogue,
+            scorer=self.scorer.grow(World(self.histories, np.full(len(self.histories), -1), vectors, content, graph), told, known),
+            graph=graph,
+            edges=[*self.edges, *named(graph.nodes, graph.edges.filter(pl.col("edge_id") >= len(self.edges)))],
+            vectors=vectors,
+            content=content,
+            reranking=self.reranking.grow(catalogue, content[told], told),
+        )
 
     @property
     def items(self) -> list[str]:
@@ -188,7 +229,11 @@ class Recommender:
 
         Args:
             at: int64 (users,), when each asks, seconds since 1970; now if None. Rules are those of now.
+
+        Raises:
+            RequestError: k is not within 1 to 100.
         """
+        _check(k)
         schema = {"user_id": pl.String, "item_id": pl.String, "rank": pl.Int64, "score": pl.Float64}
         reranking = self._in_force()
         when = np.full(len(users), NOW) if at is None else at
@@ -223,6 +268,7 @@ class Recommender:
         _check(k)
         space, own = self._similarity.space(by), self._own(item, user, session)
         near = self._near(int(own[0]), k) if item is not None and by == "both" else np.delete(np.arange(len(self.items)), own)
+        near = near[self.catalogue.shown[near]]
         cosines = np.round(space.items(space.direction(own))[near], 6)
         best = top(cosines[None], k)[0]
         return self._neighbours(near[best], cosines[best])
@@ -289,7 +335,7 @@ class Recommender:
         """Explain the score of any item for a user or a history; its rank is the hybrid's, among the open candidates and itself."""
         place = self.catalogue.place(item)
         asked, unknown = self._asked(user, history, at, session)
-        question = self._question(asked, wish=wish)
+        question = self._question(asked, wish=wish, session=session)
         items, terms = self._ranked(question, self.reranking.policy.candidates, np.array([place]), closed=True)
         rank = int(np.flatnonzero(items[0] == place)[0])
         added = terms[:, :, [rank]]
@@ -341,7 +387,9 @@ class Recommender:
         """Items other than this that may be among its k nearest, ascending."""
         if self.index is None:
             return np.delete(np.arange(len(self.items)), place)
-        found = np.sort(self.index.search(self._directions[[place]], k + 1 + SPARE)[0][0])
+        hidden = len(self.catalogue.hidden)
+        found = self.index.search(self._directions[[place]], k + 1 + SPARE + hidden)[0][0]
+        found = np.concatenate([np.sort(found), np.arange(len(self.index.vectors), len(self.items))])  # what came later is no part of it
         return found[(found >= 0) & (found != place)]
 
     def _asked(

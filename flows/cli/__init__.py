@@ -10,7 +10,7 @@ import typer
 
 from components.errors import ConfigError, RequestError, ZhijianError
 from flows import settings
-from flows.cli.asking import chat, explain, find, recommend, similar
+from flows.cli.asking import batch_recommend, chat, explain, find, recommend, similar
 from flows.cli.champion import history, lineage, promote, rollback
 from flows.cli.running import doctor, monitor, schedule, serve
 from flows.cli.terminal import fail
@@ -22,7 +22,7 @@ VERBS: dict[str, list[Callable[..., None]]] = {  # as `zhijian --help` shows the
     "Make a bundle": [doctor, retrain, report, search],
     "Choose what serves": [promote, rollback, ab, history, lineage],
     "Serve and schedule": [serve, schedule, monitor],
-    "Ask a bundle": [recommend, similar, find, explain, chat],
+    "Ask a bundle": [recommend, batch_recommend, similar, find, explain, chat],
 }
 
 

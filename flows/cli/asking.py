@@ -1,6 +1,7 @@
 """Verbs that ask a bundle, without a service."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -102,6 +103,19 @@ def explain(
     note(found.item.reason)
     for table in tables.evidence(found):
         show(table)
+
+
+def batch_recommend(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file to write.", resolve_path=True)],
+    k: Many = 10,
+    bundle: Bundle = None,
+) -> None:
+    """Recommend to all users of a bundle, into one Parquet file."""
+    from components.recommend import Recommender
+    from flows import batch
+
+    known = Recommender.load(bundle or BUNDLE)
+    note(f"{batch.write(known, out, k)} recommendations to {len(known.users)} users: {out}")
 
 
 def chat(

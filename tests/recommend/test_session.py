@@ -81,3 +81,10 @@ def test_an_explanation_goes_by_the_same_history(recommender):
     first = recommender.recommend("new", session=NEW).items[0]
     found = recommender.explain(first.item_id, "new", session=NEW).item
     assert (found.rank, found.score, found.reason) == (1, first.score, first.reason)
+
+
+def test_what_was_dismissed_stands_before_no_item_that_is_explained(recommender):
+    best, second = ids(recommender.recommend("u000", k=2))
+    dismissed = Session(closed=frozenset({best}))
+    assert recommender.explain(second, "u000", session=dismissed).item.rank == 1
+    assert recommender.explain(best, "u000", session=dismissed).item.rank == 1, "its own place, among what is open"

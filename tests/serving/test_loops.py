@@ -75,16 +75,17 @@ def test_a_service_starts_without_its_database_and_takes_it_when_it_comes(bento,
 
 def test_with_keys_each_needs_its_scope(bento, tmp_path):
     file = tmp_path / "keys.json"
-    keys = {scope: {"authorization": f"Bearer {create(file, [scope])}"} for scope in ("read", "feedback", "admin")}
+    keys = {scope: {"authorization": f"Bearer {create(file, [scope])}"} for scope in ("read", "feedback", "items", "admin")}
     with serve(bento, tmp_path, ZHIJIAN_KEYS=str(file)) as server:
 
         def said(path, body, key):
             return server.client.post(path, json=body, headers=keys.get(key, {})).status_code
 
         asks = {"/recommend": {"user_id": "u001"}, "/feedback": {"events": [EVENT]}, "/users/erase": {"user_id": "new"}}
+        asks["/items"] = {"items": [{"item_id": "i001", "hidden": False}]}
         assert {(path, key): said(path, body, key) for path, body in asks.items() for key in (*keys, None)} == {
             (path, key): 401 if key is None else 200 if (path, key) in good else 403
-            for good in [{("/recommend", "read"), ("/feedback", "feedback"), ("/users/erase", "admin")}]
+            for good in [{("/recommend", "read"), ("/feedback", "feedback"), ("/items", "items"), ("/users/erase", "admin")}]
             for path in asks
             for key in (*keys, None)
         }

@@ -124,8 +124,8 @@ def test_impressions_know_what_came_of_them(store):
 def test_what_is_exported_is_the_same_twice(store, tmp_path):
     store.add([replace(ROW, key=str(n), time=n % 3) for n in range(20)])
     store.erase("u9", 3)
-    assert export(store, tmp_path / "a") == export(store, tmp_path / "b") == {"interactions": 20, "erased": 1}
-    for name in ("interactions", "erased"):
+    assert export(store, tmp_path / "a") == export(store, tmp_path / "b") == {"interactions": 20, "items": 0, "erased": 1}
+    for name in ("interactions", "items", "erased"):
         assert (tmp_path / "a" / f"{name}.parquet").read_bytes() == (tmp_path / "b" / f"{name}.parquet").read_bytes()
 
 
@@ -149,12 +149,12 @@ def test_an_impression_of_an_experiment_s_list_has_the_probabilities_of_its_plac
 
 def test_the_command_exports_from_the_configured_store(store, url, tmp_path):
     store.add([ROW])
-    told = {(): "1 interactions, 0 erased\n", ("exposures",): "0 exposures\n"}
+    told = {(): "1 interactions, 0 items, 0 erased\n", ("exposures",): "0 exposures\n"}
     for names, said in told.items():
         command = [sys.executable, "-m", "serving.learning", str(tmp_path / "out"), *names]
         ended = subprocess.run(command, cwd=ROOT, env={"PATH": "", "ZHIJIAN_FEEDBACK": url}, capture_output=True, text=True, check=False)
         assert ended.stdout == said, ended.stderr
-        assert {path.stem for path in (tmp_path / "out").iterdir()} == set(names or ("interactions", "erased"))
+        assert {path.stem for path in (tmp_path / "out").iterdir()} == set(names or ("interactions", "items", "erased"))
 
 
 def test_where_no_log_was_begun_nothing_is_exported_or_made(tmp_path):
