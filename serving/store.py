@@ -33,7 +33,7 @@ PATIENCE = 3  # seconds
 BEHIND = 100  # changes looked at again: in PostgreSQL one may be seen after another that has a higher number
 LOCK = 0x7A686A  # the number of the lock under which PostgreSQL is migrated
 _ONE = threading.Lock()  # Alembic keeps in a module what it works on
-PRAGMAS = (f"busy_timeout={PATIENCE * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+PRAGMAS = (f"busy_timeout={PATIENCE * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 
 
 class StoreError(ZhijianError):
@@ -183,7 +183,11 @@ class Store:
             connection.execute(insert.on_conflict_do_update(index_elements=["user_id"], set_=again))
             return count
 
-        return self._again(write)
+        count = self._again(write)
+        if self.local:  # what was deleted is overwritten in the file, but stands in the journal until that is emptied
+            with self._transaction() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return count
 
     def change(self, rows: Sequence[Changed]) -> None:
         """Keep changes of items, synced, all or none; a key that is there already stays what it was. Raises StoreError."""

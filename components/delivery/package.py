@@ -21,6 +21,7 @@ NAME = "zhijian"
 SERVICE = "serving.service"
 DATE = "1970-01-01T00:00:00+00:00"  # for every Bento: the time of a build is no part of what was built
 TARGET = re.compile(r'"_target_":\s*"([\w.]+)\.\w+"')
+WEIGHTS = re.compile(r'"package:(\w+)[/"]')  # Python packages whose files a bundle reads
 TRIAL = 'from components.dialogue.conversation import Conversation as C; talk = C.load("bundle"); talk.turn(talk.start(), "hello")'
 BENTOFILE = {
     "service": f"{SERVICE}:Zhijian",
@@ -79,7 +80,7 @@ def _build(bundle: Path, identity: str, papers: list[Path], out: Path) -> None:
 
 
 def _lay_out(bundle: Path, papers: list[Path], context: Path) -> None:
-    """Copy what the Bento is to carry: a bundle names the classes that rank in it, so their modules count as imported."""
+    """Copy what the Bento is to carry: a bundle names classes that rank in it and packages with weights, so these count as imported."""
     shutil.copytree(bundle, context / "bundle")
     for paper in papers:
         artifacts.write_text(context / "papers" / paper.name, paper.read_text(encoding="utf-8"))
@@ -88,7 +89,9 @@ def _lay_out(bundle: Path, papers: list[Path], context: Path) -> None:
     for file in [*carried.files, *_data(carried.files)]:
         (context / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / file, context / file)
-    artifacts.write_text(context / "requirements.txt", "\n".join(pins(carried.outside, ROOT / "constraints.txt")) + "\n")
+    weights = {package for path in bundle.glob("*.json") for package in WEIGHTS.findall(path.read_text(encoding="utf-8"))}
+    needed = pins([*carried.outside, *weights], ROOT / "constraints.txt")
+    artifacts.write_text(context / "requirements.txt", "\n".join(needed) + "\n")
     artifacts.write_text(context / "bentofile.yaml", yaml.safe_dump(BENTOFILE, sort_keys=True))
 
 

