@@ -60,8 +60,9 @@ def test_scores_are_those_of_a_model_that_never_saw_the_user(tmp_path: Path) -> 
     never.mkdir()
     for name in ("interactions", "items"):
         artifacts.write_table(never / f"{name}.parquet", pl.read_parquet(whole / "feedback" / f"{name}.parquet"))
-    (users, known, forgot), (others, never_known, never_saw) = learned(whole, whole / "raw", whole / "feedback"), learned(
-        without, without / "raw", never
+    (users, known, forgot), (others, never_known, never_saw) = (
+        learned(whole, whole / "raw", whole / "feedback"),
+        learned(without, without / "raw", never),
     )
     assert users == others
     assert GONE not in users
