@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from components.errors import RequestError, ZhijianError
 from serving.changes import HELD, Change, ItemsChanged, ItemsRequest, Outcome, Patch, hidden, merged, rows
 from serving.feedback import Feedback
-from serving.live import Live, Watch, warm
+from serving.live import Live, Watch, kindle, warm
 from serving.store import Changed
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("zhijian.items")
 EVERY = 1.0  # seconds between two looks at what other processes wrote
+CALM = 1.0  # seconds that more changes are waited for, before what they make slow work for is begun
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Items:
     Attributes:
         state: what was said of each item, in all changes together.
         version: the number of the last change that is known of.
-        speaking: makes the conversation that knows of the items, after they are in force.
+        speaking: warms up what is asked seldom and makes the conversation that knows of the items, after they are in force.
         complaint: why the last look failed; it is said once.
     """
 
@@ -135,7 +136,9 @@ class Items:
 
     async def _speak(self) -> None:
         while _silent(live := self.watch.live):
+            await asyncio.sleep(CALM)
             try:
+                await asyncio.to_thread(warm, (live := self.watch.live).recommender)
                 talk = await asyncio.to_thread(live.conversation.grow, live.recommender)
             except ZhijianError as error:
                 LOG.error("chat knows nothing of the items added since: %s", error)
@@ -145,7 +148,7 @@ class Items:
 
 
 def grown(live: Live, state: Mapping[str, Patch]) -> Live:
-    """A bundle in force with what is said of items beside it, warmed up; raises BundleError for one that can't take items.
+    """A bundle in force with what is said of items beside it, ready to recommend; raises BundleError for one that can't take items.
 
     Its conversation shows nothing that is hidden, but knows of nothing that is new; that takes seconds.
     """
@@ -153,7 +156,7 @@ def grown(live: Live, state: Mapping[str, Patch]) -> Live:
     if recommender.catalogue.hidden != hidden(state):
         recommender = recommender.hide(hidden(state))
     if recommender is not live.recommender:
-        warm(recommender)
+        kindle(recommender)
     return replace(live, recommender=recommender, conversation=_hiding(live, state), state=dict(state))
 
 

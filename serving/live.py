@@ -260,10 +260,15 @@ def _inside(root: Path, name: str) -> Path:
         raise BundleError(str(error)) from None
 
 
-def warm(recommender: "Recommender") -> None:
-    """Make what is made at the first call of each kind."""
+def kindle(recommender: "Recommender") -> None:
+    """Make what is made at the first recommendation."""
     recommender.recommend(history=[], k=1)
     recommender.recommend(history=recommender.items[:1], k=1)
+
+
+def warm(recommender: "Recommender") -> None:
+    """Make what is made at the first call of each kind."""
+    kindle(recommender)
     if recommender.encoder:
         recommender.search("hello", 1)
     if shown := [item for item in recommender.items if item not in recommender.catalogue.hidden][:1]:

@@ -34,8 +34,10 @@ def live(bundle) -> Live:
 
 
 @pytest.fixture
-def begun(live, url, tmp_path):
+def begun(live, url, tmp_path, monkeypatch):
     """A service's items over an empty database of each kind; each call is another process."""
+
+    monkeypatch.setattr("serving.items.CALM", 0.0)
 
     def begin(live: Live = live) -> Items:
         watch = Watch(Options(url, tmp_path / "champion.json"), live)
@@ -45,7 +47,7 @@ def begun(live, url, tmp_path):
 
 
 def asked(*items: dict[str, object]) -> ItemsRequest:
-    return ItemsRequest.model_validate({"items": items})
+    return ItemsRequest.model_validate_json(json.dumps({"items": items}))
 
 
 def outcomes(items: Items, *said: dict[str, object]) -> list[str]:
