@@ -46,13 +46,8 @@ class Items:
 
     def settle(self, live: Live) -> Live:
         """Put in force in a bundle that was just loaded what is said beside it; one that can't take items serves without them."""
-        state = self.state
-        try:
-            ready = grown(live, state)
-            return replace(ready, conversation=ready.conversation.grow(ready.recommender)) if _silent(ready) else ready
-        except ZhijianError as error:
-            LOG.error("bundle %s serves without the items added since: %s", live.about.bundle, error)
-            return grown(live, {item: {"hidden": True} for item in hidden(state)})
+        ready = self._grown(live)
+        return replace(ready, conversation=ready.conversation.grow(ready.recommender)) if _silent(ready) else ready
 
     async def follow(self) -> None:
         """Put in force what was kept, what other processes change, and what a bundle that was just taken lacks, for ever."""
@@ -65,8 +60,7 @@ class Items:
         try:
             async with self.lock:
                 await self._read()
-                if self.watch.live.state != self.state:
-                    await self._force(self.state)
+                await self._force(self.state)
             self.complaint = ""
         except ZhijianError as error:
             if str(error) != self.complaint:
@@ -91,8 +85,7 @@ class Items:
                 self.state = state
                 if self.watch.live.recommender is before.recommender:
                     self._swap(live)
-                else:  # another champion was taken meanwhile
-                    await self._force(state)
+                await self._force(state)  # another champion that was taken meanwhile, and the challenger
             return ItemsChanged(bundle=self.watch.live.about.bundle, items=outcomes)
 
     async def _planned(self, changes: Sequence[Change]) -> tuple[dict[str, Patch], list[Outcome], list[Changed]]:
@@ -127,22 +120,45 @@ class Items:
             live = await asyncio.to_thread(grown, before, state)
             if self.watch.live.recommender is before.recommender:
                 self._swap(live)
+        while (trial := self.watch.trial).other and trial.other.state != state:
+            other = await asyncio.to_thread(self._grown, trial.other)
+            if self.watch.trial is trial:
+                self.watch.trial = replace(trial, other=other)
+                self._begin()
+
+    def _grown(self, live: Live) -> Live:
+        """`grown`, or where the bundle can't take items, without them."""
+        state = self.state
+        try:
+            return grown(live, state)
+        except ZhijianError as error:
+            LOG.error("bundle %s serves without the items added since: %s", live.about.bundle, error)
+            return replace(grown(live, {item: {"hidden": True} for item in hidden(state)}), state=state)
 
     def _swap(self, live: Live) -> None:
         """Put it in force with the conversation that was made last, and have one made that knows what is new."""
         self.watch.live = replace(live, conversation=_hiding(self.watch.live, live.state))
-        if _silent(self.watch.live) and (self.speaking is None or self.speaking.done()):
+        self._begin()
+
+    def _begin(self) -> None:
+        if self.speaking is None or self.speaking.done():
             self.speaking = asyncio.create_task(self._speak())
 
     async def _speak(self) -> None:
+        try:
+            await self._champion()
+            while (other := self.watch.trial.other) and _silent(other):
+                talk = await asyncio.to_thread(other.conversation.grow, other.recommender)
+                if self.watch.trial.other is other:
+                    self.watch.trial = replace(self.watch.trial, other=replace(other, conversation=talk))
+        except ZhijianError as error:
+            LOG.error("chat knows nothing of the items added since: %s", error)
+
+    async def _champion(self) -> None:
         while _silent(live := self.watch.live):
             await asyncio.sleep(CALM)
-            try:
-                await asyncio.to_thread(warm, (live := self.watch.live).recommender)
-                talk = await asyncio.to_thread(live.conversation.grow, live.recommender)
-            except ZhijianError as error:
-                LOG.error("chat knows nothing of the items added since: %s", error)
-                return
+            await asyncio.to_thread(warm, (live := self.watch.live).recommender)
+            talk = await asyncio.to_thread(live.conversation.grow, live.recommender)
             if self.watch.live.recommender is live.recommender:
                 self.watch.live = replace(self.watch.live, conversation=talk)
 

@@ -10,11 +10,12 @@ import pytest
 
 from components.data.feedback import Feedback as Came
 from components.errors import RequestError
+from components.recommend.experiment import Experiment
 from serving import learning
 from serving.changes import HELD, Change, ItemsRequest
 from serving.feedback import Feedback
 from serving.items import Items, grown
-from serving.live import Live, Watch, load
+from serving.live import Live, Trial, Watch, load
 from serving.options import Options
 from serving.store import Store, StoreError
 from tests.serving.conftest import serve
@@ -154,6 +155,17 @@ def test_the_next_champion_gets_what_is_said_beside_it_and_one_that_has_it_keeps
     served = items.settle(old)
     assert served.recommender.items == live.recommender.items, "it serves without them"
     assert served.recommender.catalogue.hidden == {"i003"}
+    items.feedback.store.close()
+
+
+def test_the_challenger_takes_items_as_the_champion_does(begun, live):
+    items = begun()
+    items.watch.trial = Trial(Experiment(challenger="x"), live)
+    outcomes(items, NEW, {"item_id": "i003", "hidden": True})
+    other = items.watch.trial.other
+    assert other.recommender.show("new 1").title == NEW["title"]
+    assert other.recommender.catalogue.hidden == {"i003"}
+    assert "The Last Séance" in other.conversation.turn(other.conversation.start(), "something like The Last Séance").text
     items.feedback.store.close()
 
 
