@@ -18,13 +18,11 @@ class ContentScorer:
     Attributes:
         features: float64 (items, d), centred content vectors F of length 1, or 0 for an item without content.
         metric: float64 (d, d), M.
-        centre: float64 (d,), what the content vectors were centred by.
         decay: an event's weight falls by e for every `decay` later events.
     """
 
     features: Floats
     metric: Floats
-    centre: Floats
     decay: float
 
     def score(self, histories: Histories) -> Floats:
@@ -33,14 +31,15 @@ class ContentScorer:
         return (past @ self.features) @ self.metric @ self.features.T
 
     def grow(self, world: World, told: Ints) -> "ContentScorer":
-        """What is told of an item is all that is asked."""
+        """What is told of an item is all that is asked; it is centred as the others were, by those that someone chose."""
+        centre = _centre(world.content, np.unique(world.histories.items)).astype(np.float64)
         features = np.concatenate([self.features, np.zeros((world.items - len(self.features), self.features.shape[1]))])
-        features[told] = _directed(world.content[told].astype(np.float64), self.centre)
+        features[told] = _directed(world.content[told].astype(np.float64), centre)
         return replace(self, features=features)
 
     def tensors(self) -> Arrays:
-        """The features, the metric and the centre."""
-        return {name: getattr(self, name).astype(np.float32) for name in ("features", "metric", "centre")}
+        """The features and the metric."""
+        return {"features": self.features.astype(np.float32), "metric": self.metric.astype(np.float32)}
 
 
 @node
@@ -60,13 +59,11 @@ class ContentLinear:
         events.data[:] = 1.0
         warm = np.unique(world.histories.items)
         content = world.content.astype(np.float64)
-        centre = _centre(content, warm)
-        features = _directed(content, centre)
+        features = _directed(content, _centre(content, warm))
         profile = events @ features
         behind, ahead = profile.T @ profile, features[warm].T @ features[warm]
         metric = np.linalg.solve(_ridged(behind, self.ridge), behind) @ np.linalg.inv(_ridged(ahead, self.ridge))
-        learned = {"features": features, "metric": metric, "centre": centre}
-        return self.restore({name: value.astype(np.float32) for name, value in learned.items()}, world), []
+        return self.restore({"features": features.astype(np.float32), "metric": metric.astype(np.float32)}, world), []
 
     def refit(self, scorer: Scorer, world: World) -> Scorer:
         """Solve again."""
@@ -74,8 +71,7 @@ class ContentLinear:
 
     def restore(self, tensors: Arrays, world: World) -> Scorer:
         """Make the scorer from its tensors."""
-        features, metric, centre = (tensors[name].astype(np.float64) for name in ("features", "metric", "centre"))
-        return ContentScorer(features, metric, centre, self.decay)
+        return ContentScorer(tensors["features"].astype(np.float64), tensors["metric"].astype(np.float64), self.decay)
 
 
 def _centre(content: Floats, warm: np.ndarray) -> Floats:
