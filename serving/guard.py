@@ -120,6 +120,8 @@ class Guard:
         if self.ring is None:
             if not _local(scope):
                 raise RefusedError(403, "no keys are configured, so only this machine is answered; set ZHIJIAN_KEYS")
+            if not _loopback(_named(scope)):  # a page from elsewhere may have its own name lead here
+                raise RefusedError(403, "no keys are configured, so this is answered at http://127.0.0.1 only; set ZHIJIAN_KEYS", "host")
             return None
         mark, _, said = Headers(scope=scope).get("authorization", "").partition(" ")
         key = self.ring.find(said.strip()) if mark.lower() == "bearer" else None
@@ -169,11 +171,20 @@ def problem(status: int, error: str, field: str | None = None) -> Response:
 
 
 def _local(scope: Scope) -> bool:
-    host = (scope.get("client") or ("",))[0]
+    return _loopback((scope.get("client") or ("",))[0])
+
+
+def _named(scope: Scope) -> str:
+    """The name by which a client calls this machine, without the port."""
+    host = Headers(scope=scope).get("host", "")
+    return host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+
+
+def _loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == ""  # over a socket in the file system
+        return host.lower() in ("", "localhost")  # "": over a socket in the file system
 
 
 def _check(schema: type[BaseModel], body: bytes) -> None:

@@ -69,6 +69,8 @@ def test_retrain_runs_every_stage_and_packages(retrained: tuple[Path, subprocess
     package = json.loads((project / "artifacts" / "package" / "package.json").read_text())
     assert package["built"] == verdict["passed"]
     assert (project / "artifacts" / "package" / "bento").is_dir() == verdict["passed"]
+    carried = project / "artifacts" / "package" / "bento" / "src" / "papers" / "metrics.json"
+    assert not verdict["passed"] or carried.read_bytes() == (project / "reports" / "metrics.json").read_bytes()
 
 
 def test_what_is_recommended_is_what_was_evaluated(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

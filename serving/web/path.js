@@ -1,7 +1,7 @@
 // The knowledge paths that lead to an item, drawn: names in boxes, layer after layer, and the facts between them.
 
 import { s } from "./dom.js";
-import { t } from "./words.js";
+import { has, t } from "./words.js";
 
 const BOX = { height: 30, letter: 7.2 };
 
@@ -38,10 +38,12 @@ function plan(found, across) {
   return { width, height: height + 8, size, spots };
 }
 
+const relation = (name) => cut(has(`relation.${name}`) ? t(`relation.${name}`) : name, 16);
+
 function line({ edge, weight, from, to }, { spots, size }, across, heaviest) {
   const start = spots.get(from.join("|")), end = spots.get(to.join("|"));
   const [x1, y1, x2, y2] = across ? [start.x + size / 2, start.y, end.x - size / 2, end.y] : [start.x, start.y + BOX.height / 2, end.x, end.y - BOX.height / 2];
-  const label = edge.head === from[1] ? `${cut(edge.relation, 16)} ${across ? "→" : "↓"}` : `${across ? "←" : "↑"} ${cut(edge.relation, 16)}`;
+  const label = edge.head === from[1] ? `${relation(edge.relation)} ${across ? "→" : "↓"}` : `${across ? "←" : "↑"} ${relation(edge.relation)}`;
   const at = across ? { x: x1 + 0.5 * (x2 - x1), y: y1 + 0.5 * (y2 - y1) - 5, "text-anchor": "middle" } : { x: (x1 + x2) / 2 + 8, y: (y1 + y2) / 2 + 4 };
   return s(
     "g", { class: "fact" }, s("title", {}, `${edge.head} – ${edge.relation} – ${edge.tail}`),

@@ -1,6 +1,6 @@
 // Who looks: a name in this browser. What is known of them is the service's own.
 
-import { h } from "./dom.js";
+import { h, tell } from "./dom.js";
 import { post } from "./api.js";
 import { t } from "./words.js";
 
@@ -44,7 +44,30 @@ export async function view() {
     h("h2", {}, t("you.others")),
     h("p", {}, t("you.othersLead")),
     known,
+    user() && leave(),
   );
+}
+
+/** Being forgotten is asked for twice, since nothing brings it back. */
+function leave() {
+  const name = user();
+  const forget = async () => {
+    try {
+      const { events } = await post("/users/erase", { user_id: name });
+      for (const key of [shelf(), "zhijian.user"]) localStorage.removeItem(key);
+      sessionStorage.removeItem(`zhijian.talk.${name}`);
+      dispatchEvent(new HashChangeEvent("hashchange")); // the view is made anew, for nobody
+      tell(t("you.forgotten", { name, events }));
+    } catch (error) {
+      tell(error.message);
+    }
+  };
+  const sure = h("button", { type: "button", class: "bad", onclick: forget }, t("you.forgetSure", { name }));
+  const ask = ({ target }) => {
+    target.replaceWith(sure);
+    sure.focus();
+  };
+  return h("section", {}, h("h2", {}, t("you.forget")), h("p", {}, t("you.forgetLead", { name })), h("button", { type: "button", onclick: ask }, t("you.forget")));
 }
 
 /** People of the data who chose what is popular now. */

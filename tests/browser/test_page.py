@@ -1,12 +1,14 @@
 """What a person can do with the page."""
 
 import re
+import shutil
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from components import artifacts
 from serving.keys import create
 from tests.browser.conftest import Service, enter, titles, visit
 
@@ -24,7 +26,7 @@ def liked(page: Page) -> str:
 
 def test_a_new_user_likes_something_and_the_list_becomes_theirs(opened: Page) -> None:
     enter(opened, "Mia")
-    expect(opened.get_by_text("This is what is popular", exact=False).or_(opened.get_by_text("Nothing is known"))).to_be_visible()
+    expect(opened.get_by_text("Nothing is known of your taste yet")).to_be_visible()
     before = titles(opened)
     title = liked(opened)
     after = titles(opened)
@@ -102,13 +104,46 @@ def test_the_page_of_an_item_says_why_and_what_is_like_it(known: Page) -> None:
     expect(known.get_by_role("link", name=title, exact=True)).to_be_visible()  # the list as it was left
 
 
-def test_the_model_page_shows_figures_verdict_curves_and_data(known: Page) -> None:
+def test_the_model_page_shows_figures_verdict_curves_data_and_champions(known: Page, service: Service) -> None:
+    switch = {"number": 1, "since": "2026-01-02T03:04:05+00:00", "how": "promoted", "previous": None, "folder": "b/bundle"}
     visit(known, "#/model")
+    expect(known.get_by_text("Nothing was promoted yet")).to_be_visible()
+    expect(known.get_by_role("link", name="Data Docs")).to_have_count(0)
+    artifacts.write_json(service.folder / "champions/history/000001.json", switch | {"bundle": "0123456789abcdef"})
+    artifacts.write_text(service.folder / "reports/data_docs/index.html", "<title>Data Docs</title><h1>Rows</h1><script>alert(1)</script>")
+    known.reload()
     expect(known.get_by_role("row", name=re.compile("Zhijian.*0.4321 .0.4000, 0.4700."))).to_be_visible()
     expect(known.get_by_role("row", name=re.compile("Users: known.*90"))).to_be_visible()
     expect(known.get_by_role("row", name=re.compile("floor.*NDCG@10 0.1 is below 0.2"))).to_be_visible()
     expect(known.get_by_role("img", name=re.compile("loss over 2 epochs")).first).to_be_visible()
-    expect(known.get_by_text("Nothing was promoted yet")).to_be_visible()
+    expect(known.get_by_role("row", name=re.compile("Interactions.*1,080"))).to_be_visible()
+    expect(known.get_by_role("row", name=re.compile("1 .*promoted 0123456789ab"))).to_be_visible()
+    link = known.get_by_role("link", name="Data Docs")
+    policy = httpx.get(service.url + str(link.get_attribute("href"))).headers["content-security-policy"]
+    assert "sandbox" in policy
+    assert "script-src" not in policy
+    shutil.rmtree(service.folder / "champions")
+
+
+def test_who_wants_to_be_forgotten_is(opened: Page) -> None:
+    enter(opened, "Ada")
+    liked(opened)
+    visit(opened, "#/you")
+    opened.get_by_role("button", name="Forget me").click()
+    opened.get_by_role("button", name="Yes, forget Ada").click()
+    expect(opened.get_by_role("status")).to_contain_text(re.compile(r"Ada is forgotten: [1-9]\d* events"))
+    enter(opened, "Ada")
+    expect(opened.get_by_text("Nothing is known of your taste yet")).to_be_visible()
+
+
+def test_an_answer_that_does_not_come_is_told_and_asked_for_again(known: Page) -> None:
+    known.route(re.compile("/models$"), lambda route: route.fulfill(status=500, json={"error": "it broke"}))
+    visit(known, "#/model")
+    expect(known.get_by_role("heading", level=1)).to_have_text("That did not work")
+    expect(known.get_by_text("it broke")).to_be_visible()
+    known.unroute_all()
+    known.get_by_role("button", name="Try again").click()
+    expect(known.get_by_role("heading", level=1)).to_have_text("The model that answers")
 
 
 def test_the_page_speaks_chinese(known: Page) -> None:

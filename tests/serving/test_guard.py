@@ -44,16 +44,16 @@ async def fault(scope, receive, send):
 
 def guarded(app, **limits):
     transport = httpx.ASGITransport(Guard(app, SIMILAR, Limits(**limits)))
-    return httpx.AsyncClient(transport=transport, base_url="http://guarded")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
-def asked(ring, method, path, key=None, client="127.0.0.1", **limits):
+def asked(ring, method, path, key=None, client="127.0.0.1", host="localhost", **limits):
     """The status of one request with a key, from an address."""
 
     async def once():
         transport = httpx.ASGITransport(Guard(echo, SIMILAR, Limits(**limits), ring), client=(client, 1))
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(transport=transport, base_url="http://guarded") as asking:
+        headers = {"host": host} | ({"authorization": f"Bearer {key}"} if key else {})
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
             return await asking.request(method, path, headers=headers, json=BODY)
 
     return asyncio.run(once())
@@ -189,6 +189,14 @@ def test_without_keys_only_this_machine_is_answered():
         assert "ZHIJIAN_KEYS" in answer.json()["error"]
 
 
+def test_without_keys_this_machine_is_answered_by_its_own_names_only():
+    for host in ("localhost", "localhost:3000", "127.0.0.1:3000", "[::1]:3000", "LOCALHOST"):
+        assert asked(None, "POST", "/similar", host=host).status_code == 200
+    for host in ("elsewhere.example", "127.0.0.1.elsewhere.example", "localhost.elsewhere.example:3000", "[::2]"):
+        answer = asked(None, "POST", "/similar", host=host)
+        assert (answer.status_code, answer.json()["field"]) == (403, "host")
+
+
 def test_with_keys_everyone_needs_one_for_everything(ring):
     key = create(ring.path, ["read"])
     for path in ("/similar", "/models", "/nope", "/docs.json", "/data-docs/index.html"):
@@ -216,7 +224,7 @@ def test_a_key_has_a_rate_of_its_own(ring):
 
     async def many():
         transport = httpx.ASGITransport(Guard(echo, SIMILAR, Limits(rate=50), ring))
-        async with httpx.AsyncClient(transport=transport, base_url="http://guarded") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return {
                 key: [await client.post("/similar", json=BODY, headers={"authorization": f"Bearer {key}"}) for _ in range(10)]
                 for key in (slow, other)
@@ -262,7 +270,7 @@ def test_every_route_of_the_application_needs_a_key_or_is_open(ring):
 
     async def statuses():
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(Guard(echo, ROUTES, Limits(), ring)), base_url="http://guarded"
+            transport=httpx.ASGITransport(Guard(echo, ROUTES, Limits(), ring)), base_url="http://localhost"
         ) as client:
             return {(path, method): (await client.request(method, path)).status_code for path in found for method in ("GET", "POST", "PUT")}
 
