@@ -49,10 +49,9 @@ def main(
         _copy(tables, aside, "items.parquet")
         artifacts.write_table(aside / "users.parquet", pl.DataFrame({"user_id": dataset.users}))
         artifacts.write_tensors(aside / "histories.safetensors", {"items": known.items, "times": known.times, "offsets": known.offsets})
-        vectors = {
-            "vectors": artifacts.read_tensors(align / "items.safetensors")["vectors"],
-            "content": artifacts.read_tensors(pretrain / "items.safetensors")["content"],
-        }
+        content = artifacts.read_tensors(pretrain / "items.safetensors")
+        vectors = {name: content[name] for name in ("content", "widths")}
+        vectors["vectors"] = artifacts.read_tensors(align / "items.safetensors")["vectors"]
         artifacts.write_tensors(aside / "vectors.safetensors", vectors)
         policy.settle(Catalogue(artifacts.read_table(tables / "items.parquet")), vectors["content"])
         for name, chosen in {"policy": policy, "dialogue": dialogue, "provider": provider, "graph": graph}.items():
@@ -66,7 +65,7 @@ def _about(pretrain: Path, align: Path, train: Path) -> dict[str, Any]:
     """What stage train says, with the learning curves of the stages before it; what had nothing to learn from has none."""
     about, before, joined = (artifacts.read_json(folder / f"{folder.name}.json") for folder in (train, pretrain, align))
     parts = {"pretraining": before, **{name: joined[name] for name in ("entities", "items", "users")}}
-    curves = {name: part["curve"] for name, part in parts.items() if "curve" in part}
+    curves = {name: part["curve"] for name, part in parts.items() if "curve" in part} | before["curves"]
     return about | {"curves": curves | about["curves"]}
 
 

@@ -18,6 +18,7 @@ from components.dialogue.query import PRIOR, Memory, Query, QueryModel, Said, ce
 from components.errors import DataError
 from components.progress import say
 from components.ranking.parts import Floats
+from components.semantic.text import texts_of
 from components.stage import STATE, run
 from components.training import fit
 
@@ -34,7 +35,7 @@ def main(*, query: QueryModel, tables: Path, split: Path, pretrain: Path, align:
     data = histories.load(tables, split)
     items = artifacts.read_table(tables / "items.parquet").sort("item_id")
     facets = Facets.of(*(artifacts.read_table(align / f"{name}.parquet") for name in ("nodes", "edges")))
-    content = artifacts.read_tensors(pretrain / "items.safetensors")["content"]
+    content = texts_of(artifacts.read_tensors(pretrain / "items.safetensors"))
     composed = query.composer.compose(data.train, items, facets, centred(content), seed)
     if not len(composed.target):
         raise DataError("converse: there is no training event that a conversation could be about; give more interactions")

@@ -18,7 +18,7 @@ from components.errors import BundleError
 from components.knowledge.graph import Knowledge
 from components.ranking.parts import Arrays, Floats
 from components.schema import node
-from components.semantic.text import TextEncoder, clean, phrase
+from components.semantic.text import TextEncoder, clean, phrase, texts_of
 from components.training import Plan
 
 PRIOR = ("known", "unknown", "fresh", "recent", "undated")
@@ -116,7 +116,7 @@ class Query:
         model = nodes.build(artifacts.read_json(own / "query.json"), "query")
         assert isinstance(model, QueryModel)
         graph = Facets.of(*(artifacts.read_table(path / f"{name}.parquet") for name in ("nodes", "edges")))
-        content = artifacts.read_tensors(path / "vectors.safetensors")["content"]
+        content = texts_of(artifacts.read_tensors(path / "vectors.safetensors"))
         scales = artifacts.read_tensors(path / "hybrid.safetensors")["scales"]
         return cls.restore(model, artifacts.read_tensors(own / "query.safetensors"), graph, content).beside(scales)
 

@@ -29,7 +29,7 @@ from components.recommend.session import Session
 from components.recommend.similarity import Similarity
 from components.recommend.wish import Question, Wish
 from components.schema import Answer, Edge, Explanation, Filters, Item, Neighbour, Peer
-from components.semantic.text import TextEncoder
+from components.semantic.text import TextEncoder, texts_of
 
 MOST = 100  # recommendations per request
 SPARE = 16  # more neighbours than asked for, so that what rounding makes equal goes by index
@@ -49,7 +49,7 @@ class Recommender:
         users: index of each known user.
         histories: what each known user has seen.
         vectors: float32 (items, d), the items' vectors v_j.
-        content: float32 (items, w), the items' content vectors.
+        content: float32 (items, w), the items' content vectors, of which the first `words` values are their texts'.
         graph: the knowledge graph.
         edges: its edges as people read them; an edge's id is its place, and places of edges that are no more stay taken.
         reranking: rules and diversity.
@@ -69,6 +69,7 @@ class Recommender:
     edges: list[Edge]
     vectors: Floats
     content: Floats
+    words: int
     reranking: Reranking
     index: Faiss | None = None
     encoder: TextEncoder | None = None
@@ -99,6 +100,7 @@ class Recommender:
             edges=named(graph.nodes, graph.edges),
             vectors=vectors["vectors"],
             content=vectors["content"],
+            words=texts_of(vectors).shape[1],
             reranking=_policy(folder).settle(catalogue, vectors["content"]),
             index=_index(folder, vectors["vectors"]),
             encoder=encoder(folder),
@@ -376,7 +378,8 @@ class Recommender:
 
     @cached_property
     def _finder(self) -> Finder:
-        return Finder(self.catalogue, self.reranking.unit, self.encoder)
+        alone = self.words == self.content.shape[1]
+        return Finder(self.catalogue, self.reranking.unit if alone else directions(self.content[:, : self.words]), self.encoder)
 
     def _neighbours(self, items: Ints, scores: Floats) -> list[Neighbour]:
         ids, titles = self.catalogue.ids, self.catalogue.titles

@@ -50,7 +50,7 @@ class Companions:
         last = np.minimum(np.repeat(histories.offsets[1:], histories.lengths) - 1, places + WINDOW)
         order = np.argsort(histories.items, kind="stable")
         offsets = np.concatenate([[0], np.cumsum(np.bincount(histories.items, minlength=items))])
-        return cls(*(torch.from_numpy(value) for value in (histories.items, first, last, order, offsets)))
+        return cls(*(torch.tensor(value) for value in (histories.items, first, last, order, offsets)))
 
     def draw(self, items: Tensor) -> Tensor:
         """Draw of each item (int64 (n,)) one that a user chose near it; the item itself where it stands alone."""

@@ -18,8 +18,10 @@ from torch import Tensor
 from components.progress import track
 from components.schema import node
 from components.semantic.cache import Floats, cached
+from components.semantic.fusion import View
 from components.semantic.hub import Weights
 from components.semantic.media import Files, Refused, frames, image, opened
+from components.semantic.teach import Lesson
 
 Decode = Callable[[IO[bytes]], list[Picture]]
 PART = 256  # files per part of the cache
@@ -40,6 +42,13 @@ class ImageEncoder:
     normalise: bool = True
     batch: PositiveInt = 16
     dtype: Literal["float32", "bfloat16"] = "float32"
+
+    def view(self, files: Files, lesson: Lesson, *, seed: int, cache: Path, checkpoint: Path) -> View:
+        """Encode the images of a catalogue; nothing is learned."""
+        found, refused = self.encode(files, cache)
+        vectors = np.zeros((len(lesson.texts), found.shape[1]), dtype=np.float32)
+        vectors[list(files.paths)] = found
+        return View("image", vectors, files.refused | refused).centred()
 
     def encode(self, files: Files, cache: Path | None = None) -> tuple[Floats, dict[int, str]]:
         """Encode images.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Literal
 
 import av
 import av.error
@@ -18,10 +18,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps
 from PIL.Image import Image as Picture
+from pydantic import PositiveInt
 
 from components.progress import track
+from components.schema import node
 
-IMAGE_BYTES, VIDEO_BYTES = 32 * 2**20, 2**30
 LEAST = 8  # pixels a side: what is smaller is a counting pixel or a spacer, and shows nothing
 MOST = 50_000_000  # pixels, of an image or of a frame: bounds the memory of decoding
 SIDE = 768  # pixels that the shorter side of a big image keeps at least
@@ -76,6 +77,19 @@ class Files:
             else:
                 found[item] = path
         return cls(root, most, found, keys, refused)
+
+
+@node
+class Media:
+    """Where the paths of the catalogue's images and videos start from, and how many MiB a file may have."""
+
+    root: Path
+    image: PositiveInt = 32
+    video: PositiveInt = 1024
+
+    def files(self, name: Literal["image", "video"], paths: Sequence[str | None]) -> Files:
+        """Look through the catalogue's column `name`."""
+        return Files.among(self.root, paths, getattr(self, name) * 2**20, name)
 
 
 @contextmanager

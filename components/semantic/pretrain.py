@@ -1,9 +1,12 @@
-"""Stage pretrain: vectors of the items' texts, and the behaviour BERT that gives u_i and v_j."""
+"""Stage pretrain: vectors of the items' texts, images and videos, and the behaviour BERT that gives u_i and v_j."""
 
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -12,33 +15,103 @@ from components.data import histories
 from components.progress import say
 from components.semantic.behaviour import Behaviour, Probe
 from components.semantic.bert import PAD, BehaviourBERT
+from components.semantic.contrast import Companions
+from components.semantic.fusion import View, beside
+from components.semantic.image import ImageEncoder
+from components.semantic.media import Media
+from components.semantic.teach import Lesson
 from components.semantic.text import TextEncoder, describe
+from components.semantic.video import VideoEncoder
+from components.semantic.vision import SmallViT
 from components.stage import STATE, run
 
 BLOCK = 1024  # rows encoded at once
 
 
-def main(*, encoder: TextEncoder, behaviour: Behaviour, tables: Path, split: Path, out: Path, seed: int, checkpoint: Path) -> None:
-    """Write content and item vectors, user vectors from the training histories, the BERT, and the report."""
+def main(
+    *,
+    encoder: TextEncoder,
+    behaviour: Behaviour,
+    tables: Path,
+    split: Path,
+    out: Path,
+    seed: int,
+    checkpoint: Path,
+    media: Media | None = None,
+    image: ImageEncoder | SmallViT | None = None,
+    video: VideoEncoder | None = None,
+) -> None:
+    """Write content and item vectors, user vectors from the training histories, the BERT, what was refused, and the report.
+
+    Where the catalogue names images (videos) and `media` and `image` (and `video`) are given, they are modalities beside the text.
+    """
     data = histories.load(tables, split)
-    texts = describe(artifacts.read_table(tables / "items.parquet").sort("item_id"))
-    told = np.array([text != "" for text in texts], dtype=bool)
-    content = encoder.encode(texts, STATE / "cache" / "text") * told[:, None]
-    say(f"text: {told.sum()} of {len(texts)} items have one")
-    module, curve = behaviour.pretrain(torch.from_numpy(content), data.train, data.valid, seed, checkpoint)
+    items = artifacts.read_table(tables / "items.parquet").sort("item_id")
+    text = _text(encoder, items)
+    lesson = functools.cache(lambda: Lesson(torch.from_numpy(text.centred().vectors), Companions.of(data.train, len(items))))
+    views = [text, *_seen(items, media, image, video, lesson, seed, checkpoint)]
+    present = [view for view in views if view is text or view.there.any()]
+    content, widths = beside(present), [view.vectors.shape[1] for view in present]
+    module, curve = behaviour.pretrain(
+        torch.from_numpy(content), data.train, data.valid, seed, checkpoint / "behaviour", widths=tuple(widths)
+    )
     report: dict[str, Any] = {
-        "items": {"with_text": int(told.sum()), "without_text": int((~told).sum()), "in_training": int(module.seen.sum())},
+        "items": {"with_text": int(text.there.sum()), "without_text": int((~text.there).sum()), "in_training": int(module.seen.sum())},
         "users": {"all": len(data.users), "in_training": int(module.known.sum())},
+        "views": {view.name: view.report() for view in views},
         "curve": curve,
+        "curves": {name: rows for view in views for name, rows in view.curves.items()},
         "validation": Probe.draw(data.train, data.valid, behaviour.length, behaviour.probe).report(module),
     }
     rows = torch.from_numpy(data.train.padded(behaviour.length, PAD))
+    vectors = {"content": content, "widths": np.array(widths), "vectors": _items(module).numpy()}
     with artifacts.folder(out) as aside:
-        artifacts.write_tensors(aside / "items.safetensors", {"content": content, "vectors": _items(module).numpy()})
+        artifacts.write_tensors(aside / "items.safetensors", vectors)
         artifacts.write_tensors(aside / "users.safetensors", {"vectors": _users(module, rows).numpy()})
         artifacts.write_tensors(aside / "behaviour.safetensors", module.tensors())
         artifacts.write_json(aside / "behaviour.json", module.about())
+        artifacts.write_table(aside / "refused.parquet", _refused(items, views))
         artifacts.write_json(aside / "pretrain.json", report)
+
+
+def _text(encoder: TextEncoder, items: pl.DataFrame) -> View:
+    texts = describe(items)
+    told = np.array([text != "" for text in texts], dtype=bool)
+    content = encoder.encode(texts, STATE / "cache" / "text")
+    content[~told] = 0.0
+    say(f"text: {told.sum()} of {len(texts)} items have one")
+    return View("text", content)
+
+
+def _seen(
+    items: pl.DataFrame,
+    media: Media | None,
+    image: ImageEncoder | SmallViT | None,
+    video: VideoEncoder | None,
+    lesson: Callable[[], Lesson],
+    seed: int,
+    checkpoint: Path,
+) -> Iterator[View]:
+    """Yield the views of what the catalogue names and the configuration can encode."""
+    makers = {"image": image.view if image else None, "video": functools.partial(video.view, encoder=image) if video and image else None}
+    for name, make in makers.items():
+        named = items[name].drop_nulls().len()
+        if named and (make is None or media is None):
+            say(f"{name}: {named} items name one, but pretrain.{name}, image or media is null: they are not read")
+        elif named and make is not None and media is not None:
+            files = media.files(name, items[name].to_list())
+            view = make(files, lesson=lesson(), seed=seed, cache=STATE / "cache" / "image", checkpoint=checkpoint)
+            reasons = ", ".join(f"{reason}: {count}" for reason, count in view.report()["refused"].items())
+            say(f"{name}: {view.there.sum()} of {len(items)} items have one" + (f"; refused: {reasons}" if reasons else ""))
+            yield view
+
+
+def _refused(items: pl.DataFrame, views: list[View]) -> pl.DataFrame:
+    """Which files were not read, and why: item_id, modality, path, reason."""
+    schema = {"item_id": pl.String(), "modality": pl.String(), "path": pl.String(), "reason": pl.String()}
+    ids = items["item_id"]
+    rows = [(ids[item], view.name, items[view.name][item], why) for view in views for item, why in sorted(view.refused.items())]
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 @torch.inference_mode()

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -146,6 +146,11 @@ def describe(items: pl.DataFrame) -> list[str]:
     stripped = [part.str.strip_chars() for part in parts]
     shown = [pl.when(part != "").then(part) for part in stripped]
     return items.select(pl.concat_str(shown, separator=". ", ignore_nulls=True)).to_series().to_list()
+
+
+def texts_of(tensors: Mapping[str, Floats]) -> Floats:
+    """The text vectors, float32 (items, width), among the content vectors that stage pretrain or a bundle has: they stand first."""
+    return tensors["content"][:, : int(tensors["widths"][0])] if "widths" in tensors else tensors["content"]
 
 
 def clean(text: str, letters: int) -> str:

@@ -8,10 +8,11 @@ from PIL import Image
 from components.errors import ConfigError
 from components.semantic import image as module
 from components.semantic.image import ImageEncoder
-from components.semantic.media import IMAGE_BYTES, VIDEO_BYTES, Files
+from components.semantic.media import Files
 from components.semantic.text import TextEncoder
 from tests.semantic.pictures import encoded, film, picture, put, shades
 
+BYTES = 2**25
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 SEEING = SMALL | {"image_size": 32, "patch_size": 8}
 WORDS = SMALL | {"vocab_size": 99, "max_position_embeddings": 8}
@@ -68,7 +69,7 @@ def images(tmp_path):
 
 def looked(root, changed=None):
     paths = [changed if place == 6 and changed else "none.png" if place == 4 else f"{place}.png" for place in range(7)]
-    return Files.among(root, paths, IMAGE_BYTES, "image")
+    return Files.among(root, paths, BYTES, "image")
 
 
 def test_encodes_by_every_family(model, images):
@@ -82,7 +83,7 @@ def test_encodes_by_every_family(model, images):
 
 def test_a_vector_does_not_depend_on_its_company(folder, images):
     encoder = ImageEncoder(model=str(folder), batch=4)
-    alone, _ = encoder.encode(Files.among(images, ["6.png"], IMAGE_BYTES, "image"))
+    alone, _ = encoder.encode(Files.among(images, ["6.png"], BYTES, "image"))
     assert np.array_equal(encoder.encode(looked(images))[0][-1], alone[0])
 
 
@@ -110,7 +111,7 @@ def test_frames_of_videos_are_encoded_one_by_one(folder, tmp_path):
     put(tmp_path, "b.mp4", film(shades(9)[::-1]))
     put(tmp_path, "c.mp4", b"none")
     vectors, refused = ImageEncoder(model=str(folder), batch=4).frames(
-        Files.among(tmp_path, ["a.mp4", "b.mp4", "c.mp4"], VIDEO_BYTES, "video"), 3
+        Files.among(tmp_path, ["a.mp4", "b.mp4", "c.mp4"], BYTES, "video"), 3
     )
     assert vectors.shape == (3, 3, 16)
     assert refused == {2: "no video container that is read"}

@@ -11,6 +11,7 @@ from components.semantic import media
 from components.semantic.media import Files, Refused, frames, image, opened
 from tests.semantic.pictures import encoded, film, picture, png, put, shades, sound
 
+BYTES = 2**25
 RED = (200, 30, 30)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><script>alert(1)</script></svg>'
 
@@ -64,7 +65,7 @@ READ = {
 @pytest.mark.parametrize("name", READ)
 def test_sound_images_are_read_by_their_content(name, tmp_path):
     path = put(tmp_path, "named.svg.exe", READ[name])
-    with opened(tmp_path, path, media.IMAGE_BYTES) as file:
+    with opened(tmp_path, path, BYTES) as file:
         found = image(file)
     assert found.mode == "RGB"
     assert near(found.getpixel((4, 4)), RED)
@@ -129,7 +130,7 @@ BAD = {
 def test_bad_images_are_refused_with_a_reason(name, tmp_path):
     data, reason = BAD[name]
     path = put(tmp_path, "a.png", data)
-    with pytest.raises(Refused, match=reason), opened(tmp_path, path, media.IMAGE_BYTES) as file:
+    with pytest.raises(Refused, match=reason), opened(tmp_path, path, BYTES) as file:
         image(file)
 
 
@@ -175,7 +176,7 @@ def surroundings(root):
 )
 def test_paths_that_lead_elsewhere_are_refused(tmp_path, path, reason):
     root = surroundings(tmp_path)
-    with pytest.raises(Refused, match=reason), opened(root, path, media.IMAGE_BYTES):
+    with pytest.raises(Refused, match=reason), opened(root, path, BYTES):
         pass
 
 
@@ -195,7 +196,7 @@ def _closed():
 
 def test_a_column_is_looked_through(tmp_path):
     root = surroundings(tmp_path)
-    found = Files.among(root, ["good.png", None, "none.png", "pipe.png", " ", " good.png "], media.IMAGE_BYTES, "image")
+    found = Files.among(root, ["good.png", None, "none.png", "pipe.png", " ", " good.png "], BYTES, "image")
     assert found.paths == {0: "good.png", 5: " good.png "}
     assert found.keys[0] == found.keys[1]
     assert found.refused == {2: "no such file", 3: "no regular file"}
@@ -207,7 +208,7 @@ def test_memory_is_bounded_whatever_a_file_says(tmp_path):
         "resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30,) * 2)\n"
         "for path in sys.argv[2:]:\n"
         "    try:\n"
-        "        with opened(Path(sys.argv[1]), path, IMAGE_BYTES) as file: print(image(file).size)\n"
+        "        with opened(Path(sys.argv[1]), path, 2**25) as file: print(image(file).size)\n"
         "    except Refused as error: print(error)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )

