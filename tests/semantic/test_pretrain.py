@@ -84,7 +84,7 @@ def seen(world):
     """Give the items images, one of them torn, and two videos; what encodes them."""
     for place in range(7):
         data = encoded(picture((40 * place % 256, 255 - 30 * place, 90)))
-        put(world / "media", f"{place}.png", data[:40] if place == 2 else data)
+        put(world / "media", f"{place}.png", data[:70] if place == 2 else data)
     put(world / "media", "a.mp4", film(shades(4)))
     named = {f"i{place}": f"{place}.png" for place in range(6)}
     items = artifacts.read_table(world / "tables/items.parquet")
