@@ -281,14 +281,15 @@ def test_movielens_tags_and_knowledge(tmp_path: Path) -> None:
 
 def test_recbole_becomes_canonical(tmp_path: Path) -> None:
     (tmp_path / "x.inter").write_text("user:token\tartist_id:token\ttime:float\n1\t2\t881250949.0\n")
-    (tmp_path / "x.item").write_text('artist_id:token\tname:token_seq\tgenre:token_seq\tmoods:token_seq\n2\tThe "Who\trock pop\tloud old\n')
+    columns = "artist_id:token\tname:token_seq\tgenre:token_seq\tmoods:token_seq\timage:token"
+    (tmp_path / "x.item").write_text(f'{columns}\n2\tThe "Who\trock pop\tloud old\ta.png\n')
     (tmp_path / "x.user").write_text("user:token\tage:float\n1\t30\n")
     (tmp_path / "x.kg").write_text("head_id:token\trelation_id:token\ttail_id:token\ne1\tr\te2\n")
     (tmp_path / "x.link").write_text("artist_id:token\tentity_id:token\n2\te1\n")
     found = RecBole(root=tmp_path, user="user", item="artist_id", time="time").read().tables
     assert found["interactions"].select("user_id", "item_id", pl.col("timestamp").dt.epoch("s")).rows() == [("1", "2", 881250949)]
     item = found["items"].row(0, named=True)
-    assert (item["title"], item["categories"]) == ('The "Who', ["rock", "pop"])
+    assert (item["title"], item["categories"], item["image"]) == ('The "Who', ["rock", "pop"], "a.png")
     assert item["attributes"] == [{"name": "moods", "value": "loud"}, {"name": "moods", "value": "old"}]
     assert found["users"]["attributes"].to_list() == [[{"name": "age", "value": "30"}]]
     assert found["triples"].rows() == [(1, "e1", "r", "e2")]

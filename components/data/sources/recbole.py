@@ -22,9 +22,9 @@ class RecBole:
     """The atomic files of the data set `name` under `root`; the name of the only .inter file when not given.
 
     Of an .item file, the first column found among the usual names is the title, the categories (split at `separator`),
-    the text; every other one is an attribute, with several values where its type is a sequence; a `release_year` or `year`
-    is the attribute `year`. `user`, `item` and `time` name the columns that are called otherwise than in most sets, such as
-    artist_id or product_id.
+    the text; `image` and `video` are paths; every other one is an attribute, with several values where its type is a
+    sequence; a `release_year` or `year` is the attribute `year`. `user`, `item` and `time` name the columns that are called
+    otherwise than in most sets, such as artist_id or product_id.
     """
 
     root: Path
@@ -79,12 +79,13 @@ class RecBole:
 
     def _items(self, frame: pl.DataFrame, lists: Lists) -> pl.DataFrame:
         title, genre, text = (_first(frame, names) for names in (TITLES, GENRES, TEXTS))
-        other = [name for name in frame.columns if name not in {"row", "item_id", title, genre, text}]
+        media = [name for name in ("image", "video") if name in frame.columns]
+        other = [name for name in frame.columns if name not in {"row", "item_id", title, genre, text, *media}]
         pairs = attributes(frame, {name: "year" if name == "release_year" else name for name in other}, lists)
         kept = {"title": title, "text": text}
         named = [pl.col(column).alias(target) for target, column in kept.items() if column]
         categories = split(genre, self.separator).alias("categories") if genre else pl.lit(None).alias("categories")
-        return table(frame.select("row", "item_id", *named, categories, pairs), ITEMS)
+        return table(frame.select("row", "item_id", *media, *named, categories, pairs), ITEMS)
 
 
 def _users(frame: pl.DataFrame, lists: Lists) -> pl.DataFrame:
