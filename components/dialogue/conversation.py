@@ -95,7 +95,7 @@ class Conversation:
         leaning: Leaning = Unled(len(table))
         if isinstance(self.leaning, Heard):
             fresh = table.slice(len(self.lexicon.catalogue.ids))
-            leaning = Heard(self.leaning.query.grow(graph, recommender.content, fresh, last_year(met)), lexicon)
+            leaning = Heard(self.leaning.query.grow(graph, recommender.content[:, : recommender.words], fresh, last_year(met)), lexicon)
         return Conversation.of(recommender, lexicon, leaning, self.writer, self.settings)
 
     def start(self, user: str | None = None, language: str | None = None) -> State:

@@ -131,7 +131,7 @@ class Recommender:
             raise BundleError("the bundle was made before items could be taken in; make it again with `dvc repro`")
         known, added = len(self.items), len(table) - len(self.items)
         content = np.concatenate([self.content, np.zeros((added, self.content.shape[1]), dtype=np.float32)])
-        content[told] = contents(table[told], self.encoder, content.shape[1])
+        content[told, : self.words] = contents(table[told], self.encoder, self.words)
         vectors = np.concatenate([self.vectors, self.growth.vectors(content[known:])])
         graph = grow(self.graph, self.growth.graph, table, told, len(self.edges))
         catalogue = replace(self.catalogue, table=table)
