@@ -4,8 +4,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import yaml
+
 from components import artifacts
-from components.stage import PARAMS, read
+from components.stage import PARAMS
 from flows import champions, stages
 from flows.stages import Tell
 
@@ -17,8 +19,8 @@ IDS = ("items.parquet", "users.parquet")
 
 def wanted(warm: bool) -> list[str]:
     """Its name, to be run before the stages that train, where weights are to be laid or to be taken away."""
-    place = read(STAGE).get(NAME) if PARAMS.exists() else None
-    return [NAME] if place and (warm or Path(place).exists()) else []
+    place = _place()
+    return [NAME] if place and (warm or place.exists()) else []
 
 
 def lay(warm: bool, limit: float, tell: Tell) -> str:
@@ -30,7 +32,8 @@ def lay(warm: bool, limit: float, tell: Tell) -> str:
         BundleError: the champion is damaged.
         StageError, BusyError: DVC could not track them.
     """
-    place = Path(read(STAGE)[NAME])
+    place = _place()
+    assert place is not None, "only what is wanted is laid"
     pointer = place.with_suffix(".dvc")
     before = pointer.read_bytes() if pointer.exists() else b""
     champion = champions.current() if warm else None
@@ -41,6 +44,13 @@ def lay(warm: bool, limit: float, tell: Tell) -> str:
     _copy(champions.STORE / champion.bundle, place)
     stages.patiently(NAME, [sys.executable, "-m", "dvc", "add", "--quiet", str(place)], limit, tell)
     return "Cached" if pointer.read_bytes() == before else "Ran"
+
+
+def _place() -> Path | None:
+    """The folder that params.yaml names; None where it names none."""
+    sections = yaml.safe_load(PARAMS.read_text(encoding="utf-8")) or {} if PARAMS.exists() else {}
+    named = sections.get(STAGE, {}).get(NAME)
+    return Path(named) if named else None
 
 
 def _copy(champion: Path, place: Path) -> None:

@@ -220,7 +220,7 @@ class Zhijian:
         live, _ = self._live(request.user_id)
         with metrics.stage("explain"):
             found = live.recommender.explain(request.item_id, request.user_id, request.history, request.at, session=session)
-        text = await _spoken(live, lambda: talk.worded(live.conversation, request, found.item))
+        text = await _spoken(live, lambda: talk.worded(live, request, found.item))
         _wordless(text.source)
         return Explained(**vars(found), text=text)
 
@@ -249,7 +249,7 @@ class Zhijian:
         session = await self._session(request.user_id)
         live, _ = self._live(request.user_id)
         with metrics.stage("copy"):
-            copied = await _spoken(live, lambda: talk.copy(live.conversation, request, session))
+            copied = await _spoken(live, lambda: talk.copy(live, request, session))
         _wordless(copied.text.source)
         return copied
 

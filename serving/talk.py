@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.errors import RequestError
 from components.schema import Recommendation
+from serving.live import Live
 from serving.messages import ChatReply, ChatRequest, Copied, CopyRequest, ExplainRequest
 
 if TYPE_CHECKING:
     from components.dialogue.conversation import Conversation
     from components.dialogue.reply import Reply
+    from components.dialogue.shelf import Shelf
     from components.generation.messages import Text
     from components.recommend.session import Session
 
@@ -48,18 +51,23 @@ def problem(error: RequestError) -> str:
     return _event("problem", {"error": str(error).removeprefix(f"{error.field}: "), "field": error.field})
 
 
-def worded(conversation: "Conversation", request: ExplainRequest, item: Recommendation) -> "Text":
+def worded(live: Live, request: ExplainRequest, item: Recommendation) -> "Text":
     """The reason for an item in the words of the writer."""
-    return conversation.shelf.worded(item, request.user_id, request.language)
+    return _shelf(live).worded(item, request.user_id, request.language)
 
 
-def copy(conversation: "Conversation", request: CopyRequest, session: "Session | None") -> Copied:
+def copy(live: Live, request: CopyRequest, session: "Session | None") -> Copied:
     """Promote an item to a user, to who has a history, or to anyone."""
     history = request.history if request.user_id is None else None
     nobody = [] if request.user_id is None and history is None else history
-    found = conversation.recommender.explain(request.item_id, request.user_id, nobody, session=session)
-    text = conversation.shelf.promoted(found.item, request.user_id, request.language, request.tone, request.length)
+    found = live.recommender.explain(request.item_id, request.user_id, nobody, session=session)
+    text = _shelf(live).promoted(found.item, request.user_id, request.language, request.tone, request.length)
     return Copied(bundle=found.bundle, item_id=request.item_id, text=text)
+
+
+def _shelf(live: Live) -> "Shelf":
+    """What words reasons and texts, over the catalogue as it is now: the conversation may not know what was just added."""
+    return replace(live.conversation.shelf, recommender=live.recommender)
 
 
 def _answer(conversation: "Conversation", reply: "Reply") -> ChatReply:

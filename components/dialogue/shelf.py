@@ -109,8 +109,8 @@ class Shelf:
         return self.writer.copy(self._facts(item, user), language, tone, length)
 
     def _facts(self, item: Recommendation, user: str | None, asked: Sequence[str] = ()) -> FactSheet:
-        place = self.lexicon.catalogue.index[item.item_id]
-        return sheet(item, self.lexicon.catalogue.table.row(place, named=True), user, asked)
+        catalogue = self.recommender.catalogue
+        return sheet(item, catalogue.table.row(catalogue.index[item.item_id], named=True), user, asked)
 
     def explain(self, state: State, item: str, now: Moment) -> str:
         """The whole reason for an item, whether it was shown or not."""

@@ -22,7 +22,7 @@ from components.semantic.contrast import Companions, info_nce
 from components.semantic.text import OWN, Model, TextEncoder, load, locate
 from components.training import Plan, fit
 
-WEIGHTS = ("*.safetensors*", "*.bin*", "*.onnx", "*.h5", "*.msgpack", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+LEFT = ("*.safetensors*", "*.bin*", "*.onnx", "*.h5", "*.msgpack", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.md")  # behind in the base folder
 IGNORED = -100  # what cross_entropy leaves out
 
 
@@ -69,7 +69,7 @@ class Adaptation:
         if not out.is_dir():
             module, curve = self.train(load(encoder, weights), texts, train, seed, checkpoint)
             with artifacts.folder(out) as aside:
-                shutil.copytree(weights.folder, aside, ignore=shutil.ignore_patterns(*WEIGHTS), dirs_exist_ok=True)
+                shutil.copytree(weights.folder, aside, ignore=shutil.ignore_patterns(*LEFT), dirs_exist_ok=True)
                 state = _merged(module.network).state_dict()
                 artifacts.write_tensors(aside / "model.safetensors", {name: _plain(value) for name, value in state.items()})
                 artifacts.write_json(aside / "adaptation.json", {"curve": curve, "of": encoder.model, "mode": self.mode})

@@ -30,6 +30,7 @@ function named() {
 async function show({ focus = true } = {}) {
   const mine = (turn += 1);
   const [name, make] = named();
+  if (!you.user()) home.forget(); // who was forgotten finds no list either
   frame(name);
   main.setAttribute("aria-busy", "true");
   let view;

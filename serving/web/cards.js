@@ -20,10 +20,15 @@ function face(id, title) {
   return { picture, facts };
 }
 
+/** An event about an item of an answer, with all that is needed to learn from it later; what is not known is left out. */
+export const told = (event, found, answer) => ({
+  user_id: user(), item_id: found.item_id, event, request: answer?.request, rank: answer && found.rank, bundle: answer?.bundle, propensity: answer?.propensities?.[found.rank - 1],
+});
+
 /** Tell what was done with an item of an answer; `then` follows when it is kept for good. */
 export async function act(event, found, answer, then) {
   try {
-    await feedback([{ user_id: user(), item_id: found.item_id, event, ...(answer && { request: answer.request, rank: found.rank, bundle: answer.bundle }) }]);
+    await feedback([told(event, found, answer)]);
     if (event === "like") liked(found);
     await then();
   } catch (error) {
@@ -51,7 +56,7 @@ export function reason(found) {
 /** A recommended item: why, the path that says most, and what can be done. */
 export function card(found, answer, { fresh = false, then, level = "h2" } = {}) {
   const { picture, facts } = face(found.item_id, found.title);
-  const open = () => user() && feedback([{ user_id: user(), item_id: found.item_id, event: "click", request: answer.request, rank: found.rank, bundle: answer.bundle }]).catch(() => {});
+  const open = () => user() && feedback([told("click", found, answer)]).catch(() => {});
   return h(
     "article", { class: fresh ? "card fresh" : "card", "data-item": found.item_id },
     picture, fresh && h("span", { class: "badge" }, t("card.new")),

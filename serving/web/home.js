@@ -2,7 +2,7 @@
 
 import { h, tell } from "./dom.js";
 import { feedback, post } from "./api.js";
-import { card, shelf } from "./cards.js";
+import { card, shelf, told } from "./cards.js";
 import { likes, user } from "./you.js";
 import { t } from "./words.js";
 
@@ -14,7 +14,7 @@ export const forget = () => { kept = null; };
 
 async function fetched() {
   const answer = await post("/recommend", { user_id: user(), k: COUNT });
-  const shown = answer.items.map(({ item_id, rank }) => ({ user_id: user(), item_id, event: "impression", request: answer.request, rank, bundle: answer.bundle }));
+  const shown = answer.items.map((found) => told("impression", found, answer));
   if (shown.length) feedback(shown).catch(() => {});
   return answer;
 }

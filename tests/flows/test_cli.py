@@ -24,12 +24,12 @@ def test_outside_a_project_it_says_so(project):
 
 def test_report_works_from_a_folder_below(project):
     project.write("reports/gate.json", json.dumps({"passed": True, "criteria": []}))
-    project.write("reports/report.html", "<html>")
+    project.write("reports/report.html", "<html>\n<h2>Data</h2>")
     project.write("some/where/file", "")
     found = project.run("report", folder="some/where")
     assert found.returncode == 0, found.stderr
     assert "0.1500 [0.1400, 0.1600]" in found.stdout
-    assert "reports/report.html" in found.stdout
+    assert "reports/run.html" in found.stdout
 
 
 def test_report_without_a_verdict_names_the_file(project):

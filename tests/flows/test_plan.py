@@ -58,4 +58,5 @@ def test_the_deployment_is_the_nightly_plan():
     [times] = deployed["schedules"]
     assert (times["cron"], times["timezone"]) == (nightly.cron, nightly.timezone)
     assert plan.Watch.model_validate(watch["parameters"]["watch"]) == nightly.watch
-    assert deployed["parameters"] == {"limit": nightly.timeout, "promote": nightly.promote, "alert": nightly.alert}
+    planned = {"limit": nightly.timeout, "promote": nightly.promote, "alert": nightly.alert, "warm": nightly.warm}
+    assert deployed["parameters"] == planned

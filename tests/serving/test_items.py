@@ -94,8 +94,10 @@ def seen(server):
     listed = [[item["item_id"] for item in items] for items in told]
     assert all("new 1" in items and "i003" not in items for items in listed)
     assert server.post("/items/show", item_id="i003").status_code == 404
-    paths = server.post("/explain", item_id="new 1", user_id="u000").json()["item"]["paths"]
-    assert paths[0]["edges"][-1]["head"] == NEW["title"]
+    explained = server.post("/explain", item_id="new 1", user_id="u000").json()
+    assert explained["item"]["paths"][0]["edges"][-1]["head"] == NEW["title"]
+    assert explained["text"]["text"], "though chat may not know it yet"
+    assert server.post("/promote-copy", item_id="new 1").status_code == 200
 
 
 def test_a_change_with_a_key_is_made_once_and_what_is_so_already_is_not_kept(begun):
