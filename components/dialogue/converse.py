@@ -34,7 +34,7 @@ def main(*, query: QueryModel, tables: Path, split: Path, pretrain: Path, align:
     """
     data, own = histories.load(tables, split), replace(query, encoder=query.encoder.carried(pretrain))
     items = artifacts.read_table(tables / "items.parquet").sort("item_id")
-    facets = Facets.of(*(artifacts.read_table(align / f"{name}.parquet") for name in ("nodes", "edges")))
+    facets = Facets.of(artifacts.read_table(align / "nodes.parquet"), artifacts.read_table(align / "edges.parquet"))
     content = texts_of(artifacts.read_tensors(pretrain / "items.safetensors"))
     composed = query.composer.compose(data.train, items, facets, centred(content), seed)
     if not len(composed.target):

@@ -18,7 +18,7 @@ from components.errors import BundleError
 from components.knowledge.graph import Knowledge
 from components.ranking.parts import Arrays, Floats
 from components.schema import node
-from components.semantic.text import TextEncoder, clean, phrase, texts_of
+from components.semantic.text import TextEncoder, clean, phrase
 from components.training import Plan
 
 PRIOR = ("known", "unknown", "fresh", "recent", "undated")

@@ -109,7 +109,7 @@ def _rare(touched: Sparse, anchors: Ints) -> Sparse:
 
 
 def _centred(content: Floats, anchors: Ints) -> Floats:
-    there = content.any(axis=1)
+    there = np.asarray(content.any(axis=1), dtype=np.bool_)
     known = anchors[there[anchors]]
     centre = content[known].mean(0) if len(known) else np.zeros(content.shape[1])
     moved = np.where(there[:, None], content - centre, 0.0)

@@ -70,7 +70,7 @@ class Finder:
         said = plain(profile, LETTERS)
         if not said:
             raise RequestError("profile", "says nothing; describe the person and what he likes")
-        known = self.unit.any(axis=1)
+        known = np.asarray(self.unit.any(axis=1), dtype=np.bool_)
         cosines = self.unit @ phrase(self.encoder, said).astype(np.float64)
         spread = cosines[known].std() if known.any() else 0.0
         if spread <= 1e-9:

@@ -33,7 +33,7 @@ from components.recommend.session import Session
 from components.recommend.similarity import Similarity
 from components.recommend.wish import Wish
 from components.schema import Answer, Edge, Explanation, Filters, Item, Neighbour, Peer
-from components.semantic.text import TextEncoder, texts_of
+from components.semantic.text import TextEncoder
 
 
 def _now() -> datetime:

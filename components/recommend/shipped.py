@@ -23,7 +23,7 @@ def read(folder: Path) -> dict[str, Any]:
     """Give the attributes of a bundle's recommender; raises BundleError when any byte is not what its manifest says."""
     manifest = artifacts.verify(folder)
     ids = artifacts.read_table(folder / "users.parquet")["user_id"]
-    graph = Knowledge(*(artifacts.read_table(folder / f"{name}.parquet") for name in ("nodes", "edges")), {})
+    graph = Knowledge(artifacts.read_table(folder / "nodes.parquet"), artifacts.read_table(folder / "edges.parquet"), {})
     events = artifacts.read_tensors(folder / "histories.safetensors")
     vectors = artifacts.read_tensors(folder / "vectors.safetensors")
     histories = Histories(**events, who=np.arange(len(ids)))

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -102,8 +102,9 @@ def _seen(
     checkpoint: Path,
 ) -> Iterator[View]:
     """Yield the views of what the catalogue names and the configuration can encode."""
-    makers = {"image": image.view if image else None, "video": functools.partial(video.view, encoder=image) if video and image else None}
-    for name, make in makers.items():
+    film = functools.partial(video.view, encoder=image) if video and image else None
+    makers: tuple[tuple[Literal["image", "video"], Any], ...] = (("image", image.view if image else None), ("video", film))
+    for name, make in makers:
         named = items[name].drop_nulls().len()
         if named and (make is None or media is None):
             say(f"{name}: {named} items name one, but pretrain.{name}, image or media is null: they are not read")

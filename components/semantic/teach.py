@@ -30,6 +30,12 @@ class Lesson:
     companions: Companions
 
 
+class Pupil(nn.Module):
+    """A network from clips to vectors; `words` maps these into the text space."""
+
+    words: nn.Linear
+
+
 @node
 class Target:
     """What a module of pictures is taught, and how long.
@@ -52,7 +58,7 @@ class Target:
     plan: Plan
 
     def teach(
-        self, module: nn.Module, clips: Tensor, items: Tensor, lesson: Lesson, *, seed: int, label: str, checkpoint: Path | None
+        self, module: Pupil, clips: Tensor, items: Tensor, lesson: Lesson, *, seed: int, label: str, checkpoint: Path | None
     ) -> list[dict[str, float]]:
         """Train in place a module that maps clips to vectors (n, d); returns the learning curve.
 
@@ -76,7 +82,7 @@ class Course:
     """The loss of a batch, and the score of what is held out."""
 
     target: Target
-    module: nn.Module
+    module: Pupil
     clips: Tensor
     items: Tensor
     lesson: Lesson
