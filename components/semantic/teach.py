@@ -30,7 +30,7 @@ class Lesson:
     companions: Companions
 
 
-class Pupil(nn.Module):
+class Drawn(nn.Module):
     """A network from clips to vectors; `words` maps these into the text space."""
 
     words: nn.Linear
@@ -58,7 +58,7 @@ class Target:
     plan: Plan
 
     def teach(
-        self, module: Pupil, clips: Tensor, items: Tensor, lesson: Lesson, *, seed: int, label: str, checkpoint: Path | None
+        self, module: Drawn, clips: Tensor, items: Tensor, lesson: Lesson, *, seed: int, label: str, checkpoint: Path | None
     ) -> list[dict[str, float]]:
         """Train in place a module that maps clips to vectors (n, d); returns the learning curve.
 
@@ -82,7 +82,7 @@ class Course:
     """The loss of a batch, and the score of what is held out."""
 
     target: Target
-    module: Pupil
+    module: Drawn
     clips: Tensor
     items: Tensor
     lesson: Lesson

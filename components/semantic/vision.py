@@ -19,7 +19,7 @@ from components.semantic.cache import Floats
 from components.semantic.fusion import View
 from components.semantic.image import Reader
 from components.semantic.media import Files, image
-from components.semantic.teach import Lesson, Pupil, Target, encode
+from components.semantic.teach import Drawn, Lesson, Target, encode
 
 BLOCK = 256  # files in memory at once, beside those that are learned from
 
@@ -82,7 +82,7 @@ class Tower(nn.Module):
         return self.vit(pixel_values=pixels.float() / 127.5 - 1).last_hidden_state[:, 1:].mean(1)
 
 
-class Clips(Pupil):
+class Clips(Drawn):
     """Maps clips to vectors (n, width): each frame by the tower, then attention over time where there are several frames.
 
     With e_t the vector of frame t, z_t = GELU(W [e_t; e_t+1 - e_t] + p_t) and the clip's is sum_t a_t z_t, a = softmax_t(qᵀ z_t):
