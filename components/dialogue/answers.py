@@ -6,8 +6,8 @@ from typing import TypeVar
 import numpy as np
 
 from components.dialogue.acts import Act, Entity
+from components.dialogue.element import Element
 from components.dialogue.lexicon import Lexicon
-from components.dialogue.linking import Element
 from components.dialogue.state import Question, State
 
 T = TypeVar("T")

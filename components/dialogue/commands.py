@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from components.dialogue.acts import Act
+from components.dialogue.element import Element
 from components.dialogue.lexicon import Lexicon
-from components.dialogue.linking import Element
 from components.dialogue.scope import GAP
 from components.dialogue.state import State
 

@@ -12,6 +12,7 @@ from components.dialogue.constraints import Constraints
 from components.dialogue.leaning import Heard, Leaning, Unled
 from components.dialogue.lexicon import Lexicon
 from components.dialogue.linking import Linker
+from components.dialogue.meaning import Meaning
 from components.dialogue.names import Names
 from components.dialogue.parsing import Parsing
 from components.dialogue.policy import Dialogue
@@ -84,7 +85,7 @@ class Conversation:
     ) -> "Conversation":
         """Make a conversation with what is given, and defaults for the rest."""
         made = cls(recommender, lexicon, leaning or Unled(len(recommender.items)), writer or Writer(), settings or Dialogue())
-        made.turn(made.start(), "hello zzyzx")  # what is made once is made now, and not in the first turn
+        made.turn(made.start(), "something zzyzx")  # what is made once is made now, and not in the first turn
         made.act(made.start(), (Act(kind="ask"),), "hello")
         return made
 
@@ -181,7 +182,9 @@ class Conversation:
     @cached_property
     def parsing(self) -> Parsing:
         """Reads utterances."""
-        return Parsing(Understanding(Linker(Names(self.lexicon))), self.writer, self.settings.deadline)
+        names = Names(self.lexicon)
+        linker = Linker(names, Meaning(names, self.recommender.encoder))
+        return Parsing(Understanding(linker), self.writer, self.settings.deadline)
 
     @cached_property
     def constraints(self) -> Constraints:

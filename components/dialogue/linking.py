@@ -2,61 +2,30 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-from rapidfuzz import fuzz, process
-from rapidfuzz.distance import DamerauLevenshtein
 
 from components.dialogue.acts import Entity
+from components.dialogue.element import Element
+from components.dialogue.guessing import Guessing
+from components.dialogue.meaning import Meaning
 from components.dialogue.names import DIGITS, LONGEST, Names, Target
-from components.dialogue.numbers import Figure, figures
-from components.dialogue.tokens import Token, key, tokenise, words_of
+from components.dialogue.numbers import figures
+from components.dialogue.span import Span
+from components.dialogue.tokens import Token, key, tokenise
 
 QUOTES = {"《": "》", "「": "」", "“": "”", "«": "»", '"': '"'}
 INSIDE = frozenset(":,-—.!")  # marks that may stand within a title
-EXPECTING = words_of(  # after which a title is expected
-    "like liked love loved enjoy enjoyed hate hated dislike disliked seen saw watched watch watching than film movie called named titled "
-    "why about compare take pick choose rewatched finished adored 像 比 欢 过 影 片 爱 了 看 叫 选 较 厌"
-)
-LISTING = words_of("and or 和 与 跟 、 ,")
-REFUSING = words_of("no not without hate love about than except but")
-CLOSING = words_of("but and or please too though instead is was 和 与 跟 的 这 那 一 但 不 , . ! ? ， 。 ！ ？ )")
-ENDING = frozenset(".;!?。；！？")
-SURE, MAYBE = 90.0, 78.0  # likeness from which a misspelled name is taken, and from which it is asked about
-TYPO = 0.8  # likeness of a misspelled genre
-
-
-@dataclass(frozen=True)
-class Element:
-    """A piece of an utterance.
-
-    Attributes:
-        targets: of a name, what it may mean; a quoted name that is not known means nothing.
-        guess: the name was misspelled, and this likeness (0 to 100) is what speaks for it.
-        cues: what a phrase may signal.
-    """
-
-    kind: Literal["name", "figure", "cue", "word", "mark"]
-    text: str
-    start: int
-    end: int
-    targets: tuple[Target, ...] = ()
-    quoted: bool = False
-    guess: float = 100.0
-    figure: Figure | None = None
-    cues: tuple[str, ...] = ()
-    capital: bool = False
-
-    def has(self, *names: str) -> str | None:
-        """The first of these cues that it may signal, with its detail."""
-        return next((cue for name in names for cue in self.cues if cue == name or cue.startswith(f"{name}:")), None)
 
 
 @dataclass(frozen=True)
 class Linker:
-    """Finds a catalogue's names in utterances."""
+    """Finds a catalogue's names in utterances.
+
+    Attributes:
+        meaning: what words mean that name nothing; None: nothing.
+    """
 
     names: Names
+    meaning: Meaning | None = None
 
     def elements(self, text: str, spoken: Collection[Entity] = ()) -> list[Element]:
         """Cut a cleaned utterance into elements, in order; a name of entities that were spoken of needs no more to be one."""
@@ -73,7 +42,7 @@ class Linker:
         found += self._cues(text, free)
         free = [token for token in free if not any(each.start < token.end and token.start < each.end for each in found)]
         found += [Element("mark" if token.mark else "word", token.text, token.start, token.end, capital=token.capital) for token in free]
-        return self._guessed(text, sorted(found, key=lambda element: element.start))
+        return Guessing(self.names, self.meaning).named(text, sorted(found, key=lambda element: element.start))
 
     def _quoted(self, text: str, tokens: Sequence[Token]) -> Iterator[Element]:
         """Names in quotation marks, known or not."""
@@ -161,147 +130,3 @@ class Linker:
                     at += width - 1
                     break
             at += 1
-
-    def _guessed(self, text: str, elements: list[Element]) -> list[Element]:
-        """Runs of unknown words that are nearly a name become that name."""
-        found: list[Element] = []
-        at = 0
-        while at < len(elements):
-            end = at
-            while end < len(elements) and self._loose(elements, end):
-                end += 1
-            run = elements[at:end]
-            found += self._guess(text, run, found[-1] if found else None) if run else [elements[at]]
-            at = max(end, at + 1)
-        return found
-
-    def _loose(self, elements: Sequence[Element], at: int) -> bool:
-        element = elements[at]
-        return element.kind == "word" and not any(letter > "\u2e80" for letter in element.text)
-
-    def _guess(self, text: str, run: list[Element], before: Element | None) -> list[Element]:
-        strange = [
-            element for element in run if element.text not in self.names.ordinary and len(element.text) >= 3 and not element.text.isdigit()
-        ]
-        if not strange:
-            return run
-        first, last = run.index(strange[0]), run.index(strange[-1])
-        while first and (run[first - 1].capital and run[first - 1].start):
-            first -= 1
-        start, end = run[first].start, run[last].end
-        asked = key(text[start:end])
-        whole = process.extractOne(asked, self.names.whole, scorer=fuzz.ratio, score_cutoff=MAYBE) if len(asked) >= 4 else None
-        short = (
-            process.extractOne(asked, self.names.short, scorer=DamerauLevenshtein.normalized_similarity, score_cutoff=TYPO)
-            if len(strange) == 1
-            else None
-        )
-        if short and short[0][0] == asked[0] and (not whole or whole[0] == short[0] or whole[1] <= 100 * short[1] + 2):
-            name, likeness = short[0], 100.0
-        elif whole and self._plausible(whole[1], run[first : last + 1], before if first == 0 else None):
-            name, likeness = whole[0], whole[1]
-        else:
-            return run
-        return [*run[:first], Element("name", text[start:end], start, end, self.names.targets[name], guess=likeness), *run[last + 1 :]]
-
-    @staticmethod
-    def _plausible(likeness: float, words: Sequence[Element], before: Element | None) -> bool:
-        """Whether words that resemble a name are meant as one: written as one, several, or where one is expected."""
-        expected = before is not None and before.has("like", "similar", "seen", "relation", "than", "hard_no") is not None
-        capital = words[0].capital and words[0].start > 0
-        return capital or (expected and len(words) > 1) or (likeness >= SURE and (expected or len(words) > 1))
-
-
-@dataclass(frozen=True)
-class Span:
-    """Some tokens of an utterance that may be a name, and what stands around them."""
-
-    tokens: Sequence[Token]
-    first: int
-    last: int
-
-    @property
-    def words(self) -> list[Token]:
-        """The tokens that are no marks."""
-        return [token for token in self.tokens[self.first : self.last + 1] if not token.mark]
-
-    @property
-    def name(self) -> str:
-        """The words, joined."""
-        return " ".join(token.text for token in self.words)
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing else is said."""
-        others = [*self.tokens[: self.first], *self.tokens[self.last + 1 :]]
-        return all(token.mark for token in others)
-
-    @property
-    def alone(self) -> bool:
-        """Whether its sentence says nothing else, but for please."""
-        opened = not self.first or self.before in ENDING
-        return self.whole or (opened and (not self.after or self.after in ENDING | {"please"}))
-
-    @property
-    def opening(self) -> bool:
-        """Whether a sentence begins with it, so that its capital says nothing."""
-        return self.first == 0 or self.tokens[self.first - 1].text in {".", "!", "?"}
-
-    @property
-    def mixed(self) -> bool:
-        """Whether who wrote it uses capitals at all, beyond the first letter and `I`."""
-        return any(token.capital and token.text not in {"i", "im", "id", "ive", "ill"} for token in self.tokens[1:])
-
-    @property
-    def capital(self) -> bool:
-        """Whether it is written as a name: its first and last word with a capital."""
-        words = self.words
-        return words[-1].capital and (words[0].capital or words[0].text.isdigit()) and not (len(words) == 1 and self.opening)
-
-    @property
-    def before(self) -> str:
-        """The token before."""
-        return self.tokens[self.first - 1].text if self.first else ""
-
-    @property
-    def after(self) -> str:
-        """The token after."""
-        return self.tokens[self.last + 1].text if self.last + 1 < len(self.tokens) else ""
-
-    @property
-    def expected(self) -> bool:
-        """Whether a title is expected here."""
-        before = self.before
-        return before in EXPECTING or (before in LISTING | {"no", "not"} and self.capital) or (self.after == "(" and bool(before))
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing follows that the words could belong to."""
-        return not self.after or self.after in CLOSING
-
-    def content(self, stop: frozenset[str]) -> int:
-        """How many of the words carry a meaning."""
-        return sum(token.text not in stop for token in self.words)
-
-    def plain(self, ordinary: frozenset[str]) -> bool:
-        """Whether all the words are ordinary ones."""
-        return all(token.text in ordinary or token.text.isdigit() for token in self.words)
-
-    def longer(self, ordinary: frozenset[str]) -> bool:
-        """Whether it is a single word within a longer name that is not known."""
-        if len(self.words) > 1 or not self.words[0].capital:
-            return False
-        after = self.tokens[self.last + 1] if self.last + 1 < len(self.tokens) else None
-        return self.follows_name(ordinary) or (after is not None and after.capital and after.text not in ordinary)
-
-    def follows_name(self, ordinary: frozenset[str]) -> bool:
-        """Whether the word before is a name that is not an ordinary word."""
-        if not self.first:
-            return False
-        before = self.tokens[self.first - 1]
-        return before.capital and before.text not in ordinary
-
-    def beside(self, words: frozenset[str]) -> bool:
-        """Whether a word such as film stands beside it, or it is one of a list, or refused, liked or asked for by itself."""
-        listed = self.before in REFUSING | LISTING and self.closed
-        return self.after in words or listed

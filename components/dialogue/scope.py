@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from components.dialogue.acts import How, Kind
-from components.dialogue.linking import Element
+from components.dialogue.element import Element
 
 GAP = 4  # words between a name and what is said of it after
 STRONG = frozenset(".;!?。;；！？…")

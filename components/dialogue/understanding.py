@@ -8,8 +8,10 @@ import numpy as np
 from components.dialogue.acts import Act, Entity, How, Kind, Range
 from components.dialogue.answers import answered
 from components.dialogue.commands import Unnamed
+from components.dialogue.element import Element
+from components.dialogue.guessing import SURE
 from components.dialogue.lexicon import Lexicon
-from components.dialogue.linking import SURE, Element, Linker
+from components.dialogue.linking import Linker
 from components.dialogue.names import Target
 from components.dialogue.numbers import digits, recent
 from components.dialogue.scope import GAP, VERBS, Group, Scope, Sentence
