@@ -71,7 +71,7 @@ def evidence(built, part=None):
 
 def of(found, history, item):
     asked = Histories(np.array(history), np.arange(len(history)), np.array([0, len(history)]))
-    [shown] = found.of(asked, np.array([item]), np.ones((1, 1)), np.ones(1), [[]])
+    [[shown]] = found.of(asked, np.array([[item]]), np.ones((1, 1, 1)), np.ones((1, 1)), [[[]]])
     return shown
 
 
