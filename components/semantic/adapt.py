@@ -22,7 +22,19 @@ from components.semantic.contrast import Companions, info_nce
 from components.semantic.text import OWN, Model, TextEncoder, load, locate
 from components.training import Plan, fit
 
-LEFT = ("*.safetensors*", "*.bin*", "*.onnx", "*.h5", "*.msgpack", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.md", ".git*")  # behind in the base folder
+LEFT = (
+    "*.safetensors*",
+    "*.bin*",
+    "*.onnx",
+    "*.h5",
+    "*.msgpack",
+    "*.pt",
+    "*.pth",
+    "*.ckpt",
+    "*.pkl",
+    "*.md",
+    ".git*",
+)  # behind in the base folder
 IGNORED = -100  # what cross_entropy leaves out
 
 

@@ -26,32 +26,32 @@ def slots(*acts: Act) -> Slots:
     return Slots().after(acts)
 
 
-@given(data=st.data())
-def test_what_is_open_breaks_nothing_and_what_is_closed_breaks_something(constraints: Constraints, data: st.DataObject) -> None:
+@pytest.fixture(scope="module")
+def acts(constraints: Constraints) -> st.SearchStrategy[list[Act]]:
     lexicon = constraints.lexicon
+    keys = sorted(lexicon.members)
     entities = st.builds(
         lambda key: Entity(kind=key[0], value=key[1], relation=key[2]),
-        st.sampled_from([key for key in sorted(lexicon.members) if key[0] == "genre"]) | st.sampled_from(sorted(lexicon.members)),
+        st.sampled_from([key for key in keys if key[0] == "genre"]) | st.sampled_from(keys),
     )
-    acts = st.one_of(
-        st.builds(Act, kind=st.sampled_from(["must", "never", "wish"]), entities=st.lists(entities, min_size=1, max_size=3).map(tuple)),
-        st.builds(
-            Act,
-            kind=st.just("range"),
-            range=st.builds(
-                Range, name=st.just("year"), low=st.integers(1920, 2013), high=st.none() | st.integers(1920, 2013), out=st.booleans()
-            ),
-        ),
-        st.builds(
-            Act,
-            kind=st.just("judge"),
-            items=st.lists(st.sampled_from(lexicon.catalogue.ids), max_size=3).map(tuple),
-            how=st.just("disliked"),
-        ),
+    years = st.builds(Range, name=st.just("year"), low=st.integers(1920, 2013), high=st.none() | st.integers(1920, 2013), out=st.booleans())
+    items = st.lists(st.sampled_from(lexicon.catalogue.ids), max_size=3).map(tuple)
+    several = st.lists(entities, min_size=1, max_size=3).map(tuple)
+    one = st.one_of(
+        st.builds(Act, kind=st.sampled_from(["must", "never", "wish"]), entities=several),
+        st.builds(Act, kind=st.just("range"), range=years),
+        st.builds(Act, kind=st.just("judge"), items=items, how=st.just("disliked")),
     )
-    made = slots(*data.draw(st.lists(acts, max_size=4)))
+    return st.lists(one, max_size=4)
+
+
+@given(data=st.data())
+def test_what_is_open_breaks_nothing_and_what_is_closed_breaks_something(
+    constraints: Constraints, acts: st.SearchStrategy[list[Act]], data: st.DataObject
+) -> None:
+    made = slots(*data.draw(acts))
     open_ = constraints.mask(made)
-    broken = np.array([bool(constraints.broken(made, item)) for item in lexicon.catalogue.ids])
+    broken = np.array([bool(constraints.broken(made, item)) for item in constraints.lexicon.catalogue.ids])
     assert np.array_equal(open_, ~broken)
 
 
