@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.events import emit_event
 
-from flows import feedback, triggers
+from flows import champions, feedback, triggers
 from flows.triggers import Trigger, Watch
 
 EVENT = "zhijian.retrain.wanted"
@@ -27,7 +27,7 @@ class Seen:
 def monitor(watch: Watch) -> Seen:
     """Look at every trigger; where one fires and neither quiet period nor budget holds it back, ask for a retraining."""
     now = datetime.now(UTC)
-    found = triggers.look(watch, now, feedback.peek())
+    found = triggers.look(watch, now, feedback.peek() if watch.reads_log and champions.current() else None)
     create_table_artifact([asdict(trigger) for trigger in found], key="triggers")
     fired = [trigger for trigger in found if trigger.fired]
     if not fired:

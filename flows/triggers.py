@@ -55,6 +55,11 @@ class Watch(BaseModel):
     budget: PositiveInt = 7
     every: PositiveFloat = 3600
 
+    @property
+    def reads_log(self) -> bool:
+        """Whether anything that is looked at is in the service's own log."""
+        return self.rate is not None or (self.events is None and (self.volume, self.psi, self.ks) != (None, None, None))
+
 
 @dataclass(frozen=True)
 class Trigger:

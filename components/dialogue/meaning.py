@@ -7,6 +7,7 @@ import numpy as np
 
 from components.dialogue.names import Names
 from components.ranking.parts import Floats
+from components.recommend.retrieval import directions
 from components.semantic.text import TextEncoder, alone, phrase
 
 SURE, MAYBE = 0.68, 0.62  # cosine from which a value is meant, and from which it is asked about: `python benchmarks/dialogue_meaning.py`
@@ -30,7 +31,7 @@ class Meaning:
         """The name closest to some words, as in `Names.targets`, and its cosine; None below `MAYBE`, or where another is about as close."""
         if self.encoder is None or not self.compared:
             return None
-        cosines = self.vectors @ _unit(phrase(self.encoder, words)[None])[0]
+        cosines = self.vectors @ directions(phrase(self.encoder, words)[None])[0]
         best = int(cosines.argmax())
         others = cosines[self.values != self.values[best]]
         apart = cosines[best] - others.max(initial=-1.0)
@@ -51,7 +52,7 @@ class Meaning:
     def vectors(self) -> Floats:
         """Directions of `compared`: float32 (names, w)."""
         assert self.encoder is not None
-        return _unit(alone(self.encoder).encode([self.encoder.prefix + name for name in self.compared]))
+        return directions(alone(self.encoder).encode([self.encoder.prefix + name for name in self.compared]))
 
     @cached_property
     def values(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -59,8 +60,3 @@ class Meaning:
         targets = [self.names.targets[name][0] for name in self.compared]
         known = list(dict.fromkeys(target.entities for target in targets))
         return np.array([known.index(target.entities) for target in targets], dtype=np.int64)
-
-
-def _unit(vectors: Floats) -> Floats:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(length > 0, length, 1.0)

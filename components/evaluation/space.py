@@ -8,6 +8,7 @@ import polars as pl
 
 from components.data.histories import Dataset, Ints, spaced
 from components.ranking.parts import Floats
+from components.recommend.retrieval import directions
 
 SHOWN, NEAR = 5, 5  # items whose neighbours are shown, and how many each
 MOST = 2000  # items, and pairs, that are measured and drawn
@@ -42,7 +43,7 @@ class Space:
         asked = np.flatnonzero((known.lengths > 0) & (dataset.test.lengths > 0))
         users = asked[spaced(len(asked), MOST)]
         pairs = np.stack([known.items[known.offsets[users + 1] - 1], dataset.test.items[dataset.test.offsets[users]]], axis=1)
-        unit = {name: _directions(vectors) for name, vectors in views.items()}
+        unit = {name: directions(vectors) for name, vectors in views.items()}
         return cls(unit, table["title"].to_list(), table["category"].to_list(), popular[spaced(len(popular), SHOWN)], pairs)
 
     def report(self) -> dict[str, Any]:
@@ -85,11 +86,6 @@ class Space:
         counts = pl.Series(named, dtype=pl.String).value_counts().sort(["count", ""], descending=[True, False])
         kept = set(counts[""].to_list()[:COLOURED])
         return _components(vectors[places]), [category if category in kept else REST for category in named]
-
-
-def _directions(vectors: Floats) -> Floats:
-    length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return vectors / np.where(length > 1e-9, length, np.inf)
 
 
 def _components(rows: Floats) -> Floats:

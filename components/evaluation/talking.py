@@ -90,7 +90,8 @@ def measure(conversation: Conversation, facts: dict[str, Facts], wants: Sequence
     hits = np.array([found(session, want.item)[0] <= TURNS for session, want in zip(sessions, wants, strict=True)], dtype=bool)
     missed = np.array([not 1 <= want.place <= budget for want in wants], dtype=bool)
     broken = [
-        violations(_wandered(conversation, facts, want, (seed, n)), facts) for n, want in enumerate(wants[:: max(len(wants) // 8, 1)])
+        violations(_wandered(conversation, facts, want, (seed, n)), facts)
+        for n, want in enumerate(wants[:: max(len(wants) // WANDERERS, 1)])
     ]
     return {
         "users": len(wants),

@@ -77,10 +77,10 @@ class Kin:
         """Let an item-item matrix also speak for items without events; any other scorer stays as it is."""
         if not isinstance(scorer, LinearScorer):
             return scorer
-        own = scorer.weights.tocsr()
-        more = prune(np.asarray(own[:, self.anchors] @ self.weights), self.keep).tocoo()
-        rows, columns = np.concatenate([own.tocoo().row, more.row]), np.concatenate([own.tocoo().col, self.told[more.col]])
-        joined = sp.csr_matrix((np.concatenate([own.tocoo().data, more.data]), (rows, columns)), shape=own.shape)
+        own = scorer.weights.tocoo()
+        more = prune(np.asarray(own.tocsr()[:, self.anchors] @ self.weights), self.keep).tocoo()
+        rows, columns = np.concatenate([own.row, more.row]), np.concatenate([own.col, self.told[more.col]])
+        joined = sp.csr_matrix((np.concatenate([own.data, more.data]), (rows, columns)), shape=own.shape)
         joined.sort_indices()
         return replace(scorer, weights=joined.astype(np.float32))
 

@@ -46,14 +46,10 @@ class Finder:
             RequestError: the query says nothing.
             BundleError: the bundle names no text encoder.
         """
-        if self.encoder is None:
-            raise BundleError("the bundle has no query.json, so it cannot hear words; make it again with `dvc repro`")
-        said = plain(query, LETTERS)
-        if not said:
-            raise RequestError("query", "says nothing; give a title, or words for what is wanted")
+        said, cosines = self._heard("query", query, "give a title, or words for what is wanted")
         [name] = _called([said])
         near = process.cdist([YEAR.sub("", name)], self._names, scorer=fuzz.ratio, score_cutoff=100 * NEAR, dtype=np.float64)[0] / 100
-        scores = np.maximum(np.maximum(self.unit @ phrase(self.encoder, said).astype(np.float64), near), 0.0)
+        scores = np.maximum(np.maximum(cosines, near), 0.0)
         whole, bare = (np.array([title == name for title in titles], dtype=bool) for titles in (self._dated, self._names))
         scores = np.round(np.where(whole | bare, 1.0, np.minimum(scores, 1.0)), 6)
         return np.lexsort((-scores, ~bare, ~whole)), scores
@@ -65,17 +61,21 @@ class Finder:
             RequestError: it says nothing.
             BundleError: the bundle names no text encoder.
         """
-        if self.encoder is None:
-            raise BundleError("the bundle has no query.json, so it cannot hear words; make it again with `dvc repro`")
-        said = plain(profile, LETTERS)
-        if not said:
-            raise RequestError("profile", "says nothing; describe the person and what he likes")
+        _, cosines = self._heard("profile", profile, "describe the person and what he likes")
         known = np.asarray(self.unit.any(axis=1), dtype=np.bool_)
-        cosines = self.unit @ phrase(self.encoder, said).astype(np.float64)
         spread = cosines[known].std() if known.any() else 0.0
         if spread <= 1e-9:
             return np.zeros(len(known))
         return np.where(known, np.round(TASTE * (cosines - cosines[known].mean()) / spread, 6), 0.0)
+
+    def _heard(self, field: str, text: str, instead: str) -> tuple[str, Floats]:
+        """What a text says, and the cosine of its vector with each item's."""
+        if self.encoder is None:
+            raise BundleError("the bundle has no query.json, so it cannot hear words; make it again with `dvc repro`")
+        said = plain(text, LETTERS)
+        if not said:
+            raise RequestError(field, f"says nothing; {instead}")
+        return said, self.unit @ phrase(self.encoder, said).astype(np.float64)
 
     @cached_property
     def _names(self) -> list[str]:

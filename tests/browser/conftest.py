@@ -41,7 +41,7 @@ class Service:
         self.running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(bento: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     made = Service(bento, tmp_path_factory.mktemp("site"))
     made.start()
@@ -49,7 +49,7 @@ def service(bento: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright runs, no later test of this process could run a loop of its own
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
         pytest.skip("no Chromium here: install it (Debian: chromium)")

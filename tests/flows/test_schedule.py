@@ -54,8 +54,8 @@ def test_a_trigger_that_fires_starts_a_run_between_times(served, until, watch):
     url = f"sqlite:///{served.root}/log.sqlite"
     if "window" in watch:
         log_of_a_hit_rate_that_fell(url)
-    nothing_else = dict.fromkeys(("volume", "psi", "ks"))  # there is no bundle to compare events with
-    times = {"cron": "0 3 1 1 *", "watch": {"every": 2, "quiet": 1} | nothing_else | watch}
+    nothing_else = dict.fromkeys(("volume", "psi", "ks", "rate"))  # there is no bundle to compare events with
+    times = {"cron": "0 3 1 1 *", "watch": {"every": 10, "quiet": 1} | nothing_else | watch}
     served.write("conf/config.yaml", yaml.safe_dump({"schedule": times}))
     since = "2026-01-01T00:00:00+00:00"
     champion = {"bundle": "b", "folder": "b/bundle", "since": since, "previous": None, "number": 1, "how": "promoted"}
