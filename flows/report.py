@@ -12,7 +12,10 @@ METRICS = REPORTS / "metrics.json"
 GATE = REPORTS / "gate.json"
 PROMOTION = REPORTS / "promotion.json"
 PAGE = REPORTS / "report.html"
+EXPERIMENT = REPORTS / "experiment.json"
 VALIDATION = Path("artifacts/validate/validation.json")
+ESTIMATES = {"ips": "IPS", "snips": "SNIPS", "dr": "DR"}
+DIFFERENCE = "challenger above champion"
 Row = dict[str, Any]
 
 
@@ -38,6 +41,17 @@ def verdict(path: Path = GATE) -> Verdict:
     found = artifacts.read_json(path)
     rows = [criterion(item, path) for item in _member(path, found, "criteria")]
     return Verdict(bool(_member(path, found, "passed")), str(found.get("bundle", "")), rows)
+
+
+def experiment(found: Row) -> list[Row]:
+    """Give a row for each policy of an experiment, and one for the challenger's lead: what an item shown earns, by each estimate."""
+    policies = {**found["policies"], **({DIFFERENCE: found[DIFFERENCE]} if DIFFERENCE in found else {})}
+    return [{"policy": name} | {title: earned(ways[way]) for way, title in ESTIMATES.items()} for name, ways in policies.items()]
+
+
+def earned(estimate: Row) -> str:
+    """Write an estimate with its interval."""
+    return interval({"mean": estimate["value"], "low": estimate["low"], "high": estimate["high"]})
 
 
 def interval(value: Any) -> str:

@@ -61,7 +61,7 @@ def write() -> Path | None:
 
 
 def section() -> str:
-    """What is said of the run: the verdicts of gate and promotion, the figures beside the champion's, the trend."""
+    """What is said of the run: verdicts of gate and promotion, figures beside the champion's, what an experiment earned, the trend."""
     gate = report.verdict()
     verdicts = {"Gate": gate}
     if report.PROMOTION.exists() and (promotion := report.verdict(report.PROMOTION)).bundle == gate.bundle:
@@ -70,7 +70,9 @@ def section() -> str:
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = files("flows").joinpath("run.html.j2").read_text(encoding="utf-8")
     drawn = Markup(trend(rows)) if len(rows) > 1 else ""  # noqa: S704 - drawn by us: text as paths
-    return page.from_string(template).render(verdicts=verdicts, beside=beside(gate.bundle), trend=drawn)
+    tried = artifacts.read_json(report.EXPERIMENT) if report.EXPERIMENT.exists() else None
+    known = {"tried": tried, "policies": report.experiment(tried) if tried else []}
+    return page.from_string(template).render(verdicts=verdicts, beside=beside(gate.bundle), trend=drawn, **known)
 
 
 def beside(bundle: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.schema import Answer, Explanation, Neighbour, Peer
+from flows import report
 from flows.champions import Champion
 from flows.doctor import Check
 from flows.report import Row, Verdict, criterion, interval
@@ -15,7 +16,6 @@ from flows.triggers import Trigger
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "passed": "green", "refused": "red", "Ran": "green", "Cached": "cyan"}
 BEST = 10  # trials of a search
 SHOWN = 4  # metrics beside the first
-DIFFERENCE = "challenger above champion"
 
 
 def checks(found: Iterable[Check]) -> Table:
@@ -52,9 +52,8 @@ def history(records: list[Champion]) -> Table:
 
 def experiment(found: Row) -> Table:
     """Lay out what an experiment's policies earned, by each way of estimating it."""
-    policies = {**found["policies"], **({DIFFERENCE: found[DIFFERENCE]} if DIFFERENCE in found else {})}
-    rows = ([name, *[_estimate(ways[way]) for way in ("ips", "snips", "dr")]] for name, ways in policies.items())
-    return grid(["policy", "IPS", "SNIPS", "DR"], rows)
+    rows = report.experiment(found)
+    return grid(list(rows[0]) if rows else ["policy"], (list(row.values()) for row in rows))
 
 
 def lineage(found: Row) -> Iterable[Table]:
@@ -132,7 +131,3 @@ def tint(state: str) -> str:
 
 def _short(value: str, whole: bool) -> str:
     return value if whole else value.split(" ", maxsplit=1)[0]
-
-
-def _estimate(found: Row) -> str:
-    return f"{found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"

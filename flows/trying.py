@@ -11,10 +11,9 @@ import yaml
 from components import artifacts
 from components.errors import ConfigError
 from components.recommend.experiment import Experiment
-from flows import champions, stages
+from flows import champions, report, stages
 from flows.stages import Tell
 
-JUDGED = Path("reports/experiment.json")
 TABLES = Path(".state/exposures")
 COMMAND = (sys.executable, "-m", "serving.learning")  # another process, since flows know nothing of the service
 LIMIT = 600.0  # seconds for the export
@@ -72,5 +71,5 @@ def judge(tell: Tell) -> dict[str, Any] | None:
     if not (TABLES / "exposures.parquet").exists():
         return None
     found = judged(artifacts.read_table(TABLES / "exposures.parquet"))
-    artifacts.write_json(JUDGED, found)
+    artifacts.write_json(report.EXPERIMENT, found)
     return found

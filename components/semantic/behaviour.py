@@ -29,7 +29,8 @@ class Behaviour:
     """The behaviour BERT and how it is pretrained.
 
     Each time a user is drawn, one of three examples is made of the history: its last item masked, with a share `mask` of
-    the others (MLM); two segments A and B, B half the time of another user, with a share `mask` masked (NSP and MLM); or
+    the others (MLM); two segments A and B, B half the time of another user, with a share `mask` masked (NSP and MLM): for a
+    share `hard` of them the one of the batch whose history is closest in content, else any; or
     the history without its last item, whose u is matched with the v of that item against the latest items of the
     batch's users (InfoNCE on uᵀv / √d, corrected for how often each item is drawn: uᵀv / √d is log p(j | i) up to a
     constant). The v of those items are aligned with their texts, images and videos too (InfoNCE both ways, summed).
@@ -50,6 +51,7 @@ class Behaviour:
     user_dropout: float = Field(0.5, ge=0, le=1)
     mlm: NonNegativeFloat = 1.0
     nsp: NonNegativeFloat = 0.5
+    hard: float = Field(0.0, ge=0, le=1)
     match: NonNegativeFloat = 1.0
     view: NonNegativeFloat = 0.5
     full: PositiveInt = 20_000
@@ -146,11 +148,18 @@ class Objective:
         later = torch.where(paired, 1 + (torch.rand(size) * (lengths - 1)).long(), (forms == _MATCH).long())
         age = torch.arange(width - 1, -1, -1)
         own = torch.rand(size) < 0.5
-        partner = torch.where(own, torch.arange(size), torch.arange(size).roll(1))
+        other = torch.where(torch.rand(size) < self.settings.hard, self._closest(rows), torch.arange(size).roll(1))
+        partner = torch.where(own, torch.arange(size), other)
         first = rows.masked_fill(age < later[:, None], PAD)
         second = rows[partner].masked_fill(~paired[:, None] | (age >= later[:, None]), PAD)
         tokens, kinds = join(first, second)
         return tokens, kinds, partner == torch.arange(size)
+
+    def _closest(self, rows: Tensor) -> Tensor:
+        """For each user the other one of the batch whose history is closest in content, int64 (b,)."""
+        there = (rows != PAD)[:, :, None]
+        taste = functional.normalize((self.module.content[rows.clamp(min=0)] * there).sum(1), dim=1)
+        return (taste @ taste.T).fill_diagonal_(-torch.inf).argmax(1)
 
     def _masked(self, tokens: Tensor, forms: Tensor) -> Tensor:
         chosen = torch.rand(tokens.shape) < self.settings.mask

@@ -40,7 +40,7 @@ def ab(
 
 def judge(json: bool) -> None:
     """Say what the event log tells of the experiment's policies."""
-    from flows import tables, trying
+    from flows import report, tables, trying
 
     found = trying.judge(lambda _: None)
     if json:
@@ -51,4 +51,4 @@ def judge(json: bool) -> None:
         note("no event log was begun; the service begins one (ZHIJIAN_FEEDBACK)")
     else:
         show(tables.experiment(found))
-        note(f"{found['shown']} items shown to {found['users']} users, {found['taken']} taken; written to {trying.JUDGED}")
+        note(f"{found['shown']} items shown to {found['users']} users, {found['taken']} taken; written to {report.EXPERIMENT}")

@@ -224,6 +224,7 @@ def test_a_title_that_is_markup_is_text(known: Page) -> None:
     expect(known.get_by_role("heading", level=1)).to_have_text("For you, <b>u000</b>")
     assert known.evaluate("window.harmed") is None
     assert known.locator("main img, main script, main b").count() == 0
+    known.unroute_all(behavior="wait")  # an answer still under way would be asked for after the page is gone
 
 
 def test_the_answers_tell_the_browser_to_trust_nothing_else(service: Service) -> None:

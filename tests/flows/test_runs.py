@@ -51,6 +51,18 @@ def test_a_verdict_on_another_bundle_is_not_shown(inside):
     assert champions.current() is None
 
 
+def test_what_an_experiment_earned_is_on_the_page(inside):
+    judged(inside, "b1", passed=True, ndcg=0.2)
+    assert "Experiment" not in runs.section()
+    ways = {way: {"value": 0.1234, "low": 0.1, "high": 0.2} for way in ("ips", "snips", "dr")}
+    found = {"shown": 50, "users": 9, "taken": 3, "policies": {"champion": ways, "new <i>items": ways}}
+    inside.write("reports/experiment.json", json.dumps(found))
+    page = runs.section()
+    assert page.count("0.1234 [0.1000, 0.2000]") == 6
+    assert "new &lt;i&gt;items" in page
+    assert "50 items shown to 9 users, 3 taken" in page
+
+
 def test_without_a_report_there_is_no_page_and_a_torn_one_is_named(inside):
     report.PAGE.unlink(missing_ok=True)
     assert runs.write() is None

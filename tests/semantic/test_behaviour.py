@@ -56,6 +56,20 @@ def test_tells_whose_segment_follows():
     assert Probe.draw(train.pick(shuffled), valid.pick(shuffled), 6, 100).follows(module) > 0.65
 
 
+def test_a_hard_negative_is_of_the_history_closest_in_content(world):
+    content = torch.eye(12)
+    content[6:] = content[:6] + 0.1  # items 0 and 6, 1 and 7, … are alike
+    module = settings().module(content, world[1])
+    rows = torch.tensor([[PAD, 0, 1], [3, 4, 5], [6, 7, 8], [PAD, PAD, 10]])
+    objective = Objective(settings(hard=1.0), module, rows, torch.arange(4), torch.ones(12))
+    assert objective._closest(rows).tolist() == [2, 3, 0, 1]
+    torch.manual_seed(0)
+    tokens, kinds, own = objective._lay(rows, torch.ones(4, dtype=torch.long))
+    for row, user in ((0, 2), (1, 3), (2, 0), (3, 1)):
+        second = {int(token) for token in tokens[row][kinds[row] == 1] if token >= 0}
+        assert second <= set(rows[row if own[row] else user].tolist())
+
+
 def test_repeated_and_old_items_do_not_count_above_the_target(trained):
     probe = Probe(torch.tensor([[PAD, 1, 1, 1, 1, 2]]), torch.tensor([0]), torch.tensor([3]))
     with torch.no_grad():
