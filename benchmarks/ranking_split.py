@@ -17,7 +17,7 @@ from components.configure import compose
 
 SETS = {
     "movietweetings": [],
-    "ml-100k": ["dataset=recbole", "knowledge=freebase", "experiment=long"],
+    "ml-100k": ["dataset=recbole", "experiment=deep"],
     "ml-latest-small": ["dataset=movielens", "dataset.knowledge=knowledge.tsv.gz", "experiment=wide"],
     "amazon-beauty": ["dataset=tables", "dataset.order=position", "experiment=untimed"],
     "amazon-toys": ["dataset=tables", "dataset.order=position", "experiment=untimed"],
