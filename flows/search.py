@@ -27,6 +27,7 @@ LOCK = Path("dvc.lock")
 USERS = Path("artifacts/bundle/users.parquet")
 EARLIER = ("ingest", "validate", "split", "pretrain", "align")  # the stages whose outputs a search takes as they are
 CODE = tuple(Path(configure.__file__).parent / name for name in ("data/histories.py", "knowledge", "ranking", "semantic", "training.py"))
+LOST = 5.0  # seconds after which OvertimeError is raised again: where it meets a callback of C, Python only prints it
 RANDOM = 10  # trials drawn at random before TPE has something to learn from
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 Tell = Callable[[str], None]
@@ -124,7 +125,7 @@ def within(seconds: float) -> Generator[None]:
         raise OvertimeError
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, max(min(seconds, 1e9), 1e-3))
+    signal.setitimer(signal.ITIMER_REAL, max(min(seconds, 1e9), 1e-3), LOST)
     try:
         yield
     finally:

@@ -8,6 +8,13 @@ from components.configure import STAGES
 from tests import world
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the two processes, one runs all that needs the made-up world, so that it is made once; the rest goes by file."""
+    for item in items:
+        made = "bundle" in getattr(item, "fixturenames", ()) or "bento" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("world" if made else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout in which every stage up to `bundle` has run."""

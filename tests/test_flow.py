@@ -31,7 +31,7 @@ def environment() -> dict[str, str]:
 
 
 def run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=400, check=False)
+    return subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=1200, check=False)
 
 
 def checkout(folder: Path) -> Path:

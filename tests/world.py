@@ -74,7 +74,7 @@ def override(project: Path, *overrides: str) -> None:
 def run(project: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a Python module or script in a checkout, with one thread."""
     settings = os.environ | {"OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run([sys.executable, *command], cwd=project, env=settings, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run([sys.executable, *command], cwd=project, env=settings, capture_output=True, text=True, timeout=400, check=False)
 
 
 def stage(project: Path, module: str) -> None:

@@ -148,7 +148,9 @@ class Objective:
         later = torch.where(paired, 1 + (torch.rand(size) * (lengths - 1)).long(), (forms == _MATCH).long())
         age = torch.arange(width - 1, -1, -1)
         own = torch.rand(size) < 0.5
-        other = torch.where(torch.rand(size) < self.settings.hard, self._closest(rows), torch.arange(size).roll(1))
+        other = torch.arange(size).roll(1)
+        if self.settings.hard:
+            other = torch.where(torch.rand(size) < self.settings.hard, self._closest(rows), other)
         partner = torch.where(own, torch.arange(size), other)
         first = rows.masked_fill(age < later[:, None], PAD)
         second = rows[partner].masked_fill(~paired[:, None] | (age >= later[:, None]), PAD)

@@ -75,7 +75,7 @@ class Project:
     def run(self, *arguments: str, folder: str = ".", **extra: str) -> "subprocess.CompletedProcess[str]":
         command = [COMMAND, *arguments]
         where = self.root / folder
-        return subprocess.run(command, check=False, cwd=where, env=self.environment() | extra, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, check=False, cwd=where, env=self.environment() | extra, capture_output=True, text=True, timeout=400)
 
 
 @pytest.fixture(scope="session")
@@ -125,9 +125,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("PREFECT_HOME", str(home / "prefect"))
         patch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "1")
         process, address = servers.start()
-        yield address
-        process.stdin.close()
-        process.wait()
+    yield address
+    process.stdin.close()
+    process.wait()
 
 
 @pytest.fixture
@@ -139,15 +139,15 @@ def served(project: Project, server: str) -> Project:
 def forget(api: str) -> None:
     """Delete what other tests left on the server: deployments, and runs, those that are due too."""
     for what in ("deployments", "flow_runs"):
-        for found in httpx.post(f"{api}/{what}/filter", json={}, timeout=30).raise_for_status().json():
-            httpx.delete(f"{api}/{what}/{found['id']}", timeout=30)  # a run goes with its deployment
+        for found in httpx.post(f"{api}/{what}/filter", json={}, timeout=120).raise_for_status().json():
+            httpx.delete(f"{api}/{what}/{found['id']}", timeout=120)  # a run goes with its deployment
 
 
 @pytest.fixture(scope="session")
 def until() -> Callable[..., None]:
     """Wait for a condition, or fail."""
 
-    def wait(true: Callable[[], object], seconds: float = 30) -> None:
+    def wait(true: Callable[[], object], seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < end, "waited in vain"

@@ -73,7 +73,7 @@ def test_however_a_run_is_ended_no_stage_is_left_and_the_next_run_heals(served, 
         until((served.root / "child").exists)
         os.kill(running.pid, sign)
         assert running.wait(30) in {130, -sign}
-        until(lambda: not alive(served.root / "pid") and not alive(served.root / "child"), 15)
+        until(lambda: not alive(served.root / "pid") and not alive(served.root / "child"))
 
     served.write("second.sh", "cp first.txt second.txt\n")
     healed = served.run("retrain")
@@ -106,4 +106,4 @@ def test_ctrl_c_and_kill_leave_neither_stage_nor_server(project, until, inhabita
         os.killpg(running.pid, sign)  # as a terminal does: the whole foreground group
         assert running.wait(15) in {130, -sign}
     assert "Traceback" not in (project.root / "log").read_text()
-    until(lambda: not inhabitants(project.root), 15)
+    until(lambda: not inhabitants(project.root))

@@ -34,7 +34,7 @@ def project(tmp_path_factory):
 def picture(raw):
     """Give every item an image in its genre's colour, one of them torn, and add the new ones."""
     draw = np.random.default_rng(1)
-    items = list(csv.DictReader((raw / "items.csv").open()))
+    items = list(csv.DictReader((raw / "items.csv").read_text().splitlines()))
     items += [{"item_id": name, "title": "New", "text": "", "categories": "", "director": "", "year": ""} for name in NEW]
     (raw / "img").mkdir()
     for place, item in enumerate(items):

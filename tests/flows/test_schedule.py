@@ -13,19 +13,19 @@ SLOW = "echo $$ > pid\nsleep 600 &\necho $! > child\nwait\n"
 
 def states(api: str, by: str = "") -> list[str]:
     """States of the deployment's runs, or of those that an automation made."""
-    found = httpx.post(f"{api}/flow_runs/filter", json={"flows": {"name": {"any_": ["pipeline"]}}}, timeout=30).raise_for_status().json()
+    found = httpx.post(f"{api}/flow_runs/filter", json={"flows": {"name": {"any_": ["pipeline"]}}}, timeout=120).raise_for_status().json()
     return [run["state_name"] for run in found if run["deployment_id"] and by in (run["created_by"] or {"type": ""})["type"]]
 
 
 def test_a_tick_fires_and_a_run_under_way_ends_with_the_schedule(served, until, inhabitants):
     with served.start("schedule", "--interval", "5", PREFECT_RUNNER_POLL_FREQUENCY="1") as running:
-        until(lambda: "Completed" in states(served.api), 60)
+        until(lambda: "Completed" in states(served.api))
         assert (served.root / "artifacts/package/bento").is_dir()
         served.write("second.sh", SLOW)
-        until((served.root / "child").exists, 60)
+        until((served.root / "child").exists)
         os.kill(running.pid, signal.SIGTERM)
-        assert running.wait(30) == -signal.SIGTERM
-        until(lambda: not inhabitants(served.root), 20)
+        assert running.wait(120) == -signal.SIGTERM
+        until(lambda: not inhabitants(served.root))
 
 
 def test_a_schedule_that_prefect_refuses_says_so(served):

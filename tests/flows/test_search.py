@@ -1,5 +1,6 @@
 """A search over artefacts that no stage had to make, in a project of its own; there is no test split in it to read."""
 
+import gc
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -156,7 +158,7 @@ def test_a_killed_search_goes_on_by_the_same_command(here: Path) -> None:
             assert time.monotonic() < until, (here / "log").read_text()
             time.sleep(0.01)
         running.send_signal(signal.SIGKILL)
-    ended = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    ended = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=400)
     assert ended.returncode == 0, ended.stderr
     assert "trial 1 of 4" not in ended.stderr
     assert "trial 4 of 4" in ended.stderr
@@ -167,6 +169,15 @@ def test_a_killed_search_goes_on_by_the_same_command(here: Path) -> None:
     assert "gain" in ended.stdout
 
 
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """No garbage collection: Hypothesis counts it in a callback of C, where an exception would be lost."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
 def test_a_trial_out_of_time_is_pruned_and_the_search_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     score, slow = Trial.score, [2, 3]
 

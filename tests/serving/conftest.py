@@ -144,7 +144,7 @@ def started(command: list[str], folder: Path, log: Path, port: int = 0, **enviro
             start_new_session=True,
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             wait(client, process, log)
             yield Server(client, log)
     finally:

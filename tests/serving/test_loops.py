@@ -25,7 +25,7 @@ def kept(url):
     return found
 
 
-def until(true, seconds=20):
+def until(true, seconds=120):
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -93,7 +93,7 @@ def test_with_keys_each_needs_its_scope(bento, tmp_path):
         assert list(answered.values()) == [200] * 4 + [401] * 2, answered
         text = server.log.read_text()
     assert "no keys are configured" not in text
-    assert not [key for key in keys.values() if key["authorization"].split("_")[2] in text]
+    assert not [key for key in keys.values() if key["authorization"].split("_", 2)[2] in text]
 
 
 def test_ten_bundles_are_swapped_under_load_without_a_failed_or_mixed_answer(bento, bundle, tmp_path):
@@ -116,7 +116,7 @@ def test_ten_bundles_are_swapped_under_load_without_a_failed_or_mixed_answer(ben
 async def _swapped(address, champions, names, expected, count=10):
     """Ask without a pause while champions change; a change is made when the one before is in force."""
     answers, done = [], asyncio.Event()
-    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
 
         async def ask():
             while not done.is_set():

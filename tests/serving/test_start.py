@@ -11,7 +11,7 @@ from tests.serving.conftest import free_port, settings, started
 
 def start(bento, folder, **environment):
     command = [sys.executable, "-m", "bentoml", "serve", str(bento), "--port", str(free_port())]
-    return subprocess.run(command, cwd=folder, env=settings(folder, environment), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=folder, env=settings(folder, environment), capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.fixture
