@@ -8,6 +8,7 @@ from components.configure import STAGES
 from tests import world
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of the two processes, one runs all that needs the made-up world, so that it is made once; the rest goes by file."""
     for item in items:

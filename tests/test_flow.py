@@ -19,7 +19,7 @@ from serving.store import Row, Store
 from tests import world
 
 BIN = Path(sys.executable).parent
-SETTINGS = [*world.SMALL, "dataset.root=raw", "dataset.time=s"]
+SETTINGS = [*world.SMALL, "query.composer.count=200", "dataset.root=raw", "dataset.time=s"]
 SECOND = 10**6
 LATER = 1_700_000_000 * SECOND
 

@@ -78,9 +78,28 @@ class Project:
         return subprocess.run(command, check=False, cwd=where, env=self.environment() | extra, capture_output=True, text=True, timeout=400)
 
 
+@contextmanager
+def prefect(home: Path) -> Iterator[str]:
+    """A real Prefect server whose files are below `home`, until the block ends; gives its address."""
+    (home / settings.STATE).mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        for name, value in settings.PLAIN.items():
+            patch.setenv(name, value)
+        patch.setenv("PREFECT_HOME", str(home / settings.STATE / settings.FOLDERS["PREFECT_HOME"]))
+        patch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "1")
+        process, address = servers.start()
+    yield address
+    process.stdin.close()
+    process.wait()
+
+
 @pytest.fixture(scope="session")
 def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of git and DVC in which a Prefect server has made its tables, which takes it longer than all else."""
     root = tmp_path_factory.mktemp("blank")
+    with prefect(root):
+        pass
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
     subprocess.run([PYTHON, "-m", "dvc", "init", "-q"], cwd=root, check=True, env=environment)
@@ -113,21 +132,11 @@ def inside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module")  # its loops take a third of a core, also while nobody asks it
+def server(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real Prefect server that schedules every second."""
-    home = tmp_path_factory.mktemp("server")
-    (home / settings.STATE).mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
-        for name, value in settings.PLAIN.items():
-            patch.setenv(name, value)
-        patch.setenv("PREFECT_HOME", str(home / "prefect"))
-        patch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "1")
-        process, address = servers.start()
-    yield address
-    process.stdin.close()
-    process.wait()
+    with prefect(shutil.copytree(blank, tmp_path_factory.mktemp("server") / "home")) as address:
+        yield address
 
 
 @pytest.fixture

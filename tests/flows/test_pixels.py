@@ -23,7 +23,7 @@ def project(tmp_path_factory):
     root = world.checkout(tmp_path_factory.mktemp("pixels"))
     world.write_tables(root / "raw", users=60, items=45)
     picture(root / "raw")
-    small = ["image_encoder.size=16", "image_encoder.width=16", "image_encoder.target.plan.epochs=6"]
+    small = ["image_encoder.size=16", "image_encoder.width=16", "image_encoder.target.plan.epochs=6", "query.composer.count=200"]
     world.override(root, *world.SMALL, *small, "~ranker.parts.attention", "dataset.root=raw", "dataset.time=s")
     world.stage(root, "components.configure")
     for name in list(STAGES)[: list(STAGES).index("bundle") + 1]:
