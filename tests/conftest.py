@@ -3,17 +3,26 @@
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from components.configure import STAGES
 from tests import world
 
+WORLD = tuple(f"tests/{name}" for name in ("browser", "dialogue", "generation/test_redteam", "operations", "recommend", "serving"))
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+
+class Halves(LoadScopeScheduling):
     """Of the two processes, one runs all that needs the made-up world, so that it is made once; the rest goes by file."""
-    for item in items:
-        made = "bundle" in getattr(item, "fixturenames", ()) or "bento" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("world" if made else str(item.path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "world" if file.startswith(WORLD) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Halves:
+    """How tests are shared out."""
+    return Halves(config, log)
 
 
 @pytest.fixture(scope="session")
