@@ -33,8 +33,10 @@ class Warm:
         """Find what there is; None where there is nothing, or the catalogue has changed too much. Raises DataError for a torn file."""
         if place is None or not place.is_dir():
             return None
-        ids = {"items": items, "users": users}
-        rows: dict[Axis, Ints] = {axis: _rows(place / f"{axis}.parquet", own) for axis, own in ids.items()}  # pyright: ignore[reportAssignmentType]
+        rows: dict[Axis, Ints] = {
+            "items": _rows(place / "items.parquet", "item_id", items),
+            "users": _rows(place / "users.parquet", "user_id", users),
+        }
         new = float((rows["items"] < 0).mean())
         if new > NEW:
             say(f"{new:.1%} of the items are new, so that training begins from nothing")
@@ -53,7 +55,7 @@ class Warm:
         return Start(artifacts.read_tensors(path), {tensor: self.rows[axis] for tensor, axis in tables.items()})
 
 
-def _rows(path: Path, ids: Sequence[str]) -> Ints:
-    """The row of each id in a table of ids that stand in their order."""
-    there, own = artifacts.read_table(path).to_series(0).sort(), pl.Series(ids, dtype=pl.String)
+def _rows(path: Path, column: str, ids: Sequence[str]) -> Ints:
+    """The row of each id among a table's ids in their order, which is that of the weights."""
+    there, own = artifacts.read_table(path)[column].sort(), pl.Series(ids, dtype=pl.String)
     return own.replace_strict(there, pl.int_range(len(there), eager=True), default=-1, return_dtype=pl.Int64).to_numpy()

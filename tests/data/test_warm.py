@@ -12,7 +12,8 @@ def laid(tmp_path):
     """Weights of a champion of forty items and two users."""
     place = tmp_path / "champion"
     place.mkdir()
-    artifacts.write_table(place / "items.parquet", pl.DataFrame({"item_id": [f"i{n:02d}" for n in range(40)][::-1], "title": ["t"] * 40}))
+    items = {"row": range(1, 41), "item_id": [f"i{n:02d}" for n in range(40)][::-1], "title": ["t"] * 40}  # as a bundle has them
+    artifacts.write_table(place / "items.parquet", pl.DataFrame(items))
     artifacts.write_table(place / "users.parquet", pl.DataFrame({"user_id": ["a", "c"]}))
     artifacts.write_tensors(place / "behaviour.safetensors", {"residual": np.arange(40, dtype=np.float32)[:, None], "head": np.ones(3)})
     return place
