@@ -18,7 +18,7 @@ from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
-from components.errors import DataError, ZhijianError
+from components.errors import ZhijianError
 from flows import feedback, report, runs, stages, trying
 from flows import promote as promotion
 from flows import warm as weights
@@ -144,11 +144,7 @@ def _noted(outcome: Outcome) -> Outcome:
     """Add the run to those before, judge the experiment that is under way, and write the run's page."""
     refused = [row["criterion"] for row in report.verdict().rows if row["verdict"] == "refused"]
     runs.note(outcome.passed, outcome.switch is not None, refused or [outcome.refused] * bool(outcome.refused), outcome.seconds)
-    if trying.file().exists():
-        try:
-            trying.judge(_teller("experiment"))
-        except DataError as error:  # nothing was shown yet
-            get_run_logger().info(str(error))
+    trying.follow(_teller("experiment"))
     runs.write()
     return outcome
 

@@ -46,12 +46,10 @@ def verdict(path: Path = GATE) -> Verdict:
 def experiment(found: Row) -> list[Row]:
     """Give a row for each policy of an experiment, and one for the challenger's lead: what an item shown earns, by each estimate."""
     policies = {**found["policies"], **({DIFFERENCE: found[DIFFERENCE]} if DIFFERENCE in found else {})}
-    return [{"policy": name} | {title: earned(ways[way]) for way, title in ESTIMATES.items()} for name, ways in policies.items()]
-
-
-def earned(estimate: Row) -> str:
-    """Write an estimate with its interval."""
-    return interval({"mean": estimate["value"], "low": estimate["low"], "high": estimate["high"]})
+    return [
+        {"policy": name} | {title: interval({**ways[way], "mean": ways[way]["value"]}) for way, title in ESTIMATES.items()}
+        for name, ways in policies.items()
+    ]
 
 
 def interval(value: Any) -> str:

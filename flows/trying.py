@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from components import artifacts
-from components.errors import ConfigError
+from components.errors import ConfigError, ZhijianError
 from components.recommend.experiment import Experiment
 from flows import champions, report, stages
 from flows.stages import Tell
@@ -73,3 +73,12 @@ def judge(tell: Tell) -> dict[str, Any] | None:
     found = judged(artifacts.read_table(TABLES / "exposures.parquet"))
     artifacts.write_json(report.EXPERIMENT, found)
     return found
+
+
+def follow(tell: Tell) -> None:
+    """Judge the experiment where one is under way; what stands in the way is told, and fails no run that has done its work."""
+    if file().exists():
+        try:
+            judge(tell)
+        except ZhijianError as error:
+            tell(str(error))

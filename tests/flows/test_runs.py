@@ -3,7 +3,8 @@ import json
 import pytest
 
 from components.errors import DataError
-from flows import champions, report, runs
+from flows import champions, report, runs, trying
+from serving.store import Store
 
 PAGE = "<html><body><h1>Evaluation</h1>\n<h2>Data</h2></body></html>"
 
@@ -61,6 +62,25 @@ def test_what_an_experiment_earned_is_on_the_page(inside):
     assert page.count("0.1234 [0.1000, 0.2000]") == 6
     assert "new &lt;i&gt;items" in page
     assert "50 items shown to 9 users, 3 taken" in page
+
+
+def test_an_experiment_under_way_is_judged_or_what_stands_in_the_way_is_told(inside, monkeypatch):
+    told: list[str] = []
+    trying.follow(told.append)
+    assert told == [], "nothing is tried"
+    inside.write("champions/experiment.yaml", "slots: 0.01\n")
+    url = f"sqlite:///{inside.root}/log.sqlite"
+    monkeypatch.setenv("ZHIJIAN_FEEDBACK", url)
+    store = Store.open(url)
+    store.prepare()
+    store.close()
+    trying.follow(told.append)
+    assert "nothing was shown in an experiment" in told[-1]
+    assert not report.EXPERIMENT.exists()
+    inside.write("torn.sqlite", "torn" * 100)
+    monkeypatch.setenv("ZHIJIAN_FEEDBACK", f"sqlite:///{inside.root}/torn.sqlite")
+    trying.follow(told.append)
+    assert "the feedback store can't be used" in told[-1]
 
 
 def test_without_a_report_there_is_no_page_and_a_torn_one_is_named(inside):
