@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from components.configure import STAGES
 from tests import world
 
 WORLD = tuple(f"tests/{name}" for name in ("browser", "dialogue", "generation/test_redteam", "operations", "recommend", "serving"))
@@ -31,9 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = world.checkout(tmp_path_factory.mktemp("project"))
     world.write_tables(root / "raw")
     world.override(root, *world.SMALL, "dataset.root=raw", "dataset.time=s")
-    world.stage(root, "components.configure")
-    for name in list(STAGES)[: list(STAGES).index("bundle") + 1]:
-        world.stage(root, STAGES[name])
+    world.make(root, "bundle")
     return root
 
 

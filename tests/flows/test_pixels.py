@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from components import artifacts
-from components.configure import STAGES
 from components.recommend import Recommender
 from components.schema import Filters
 from tests import world
@@ -25,9 +24,7 @@ def project(tmp_path_factory):
     picture(root / "raw")
     small = ["image_encoder.size=16", "image_encoder.width=16", "image_encoder.target.plan.epochs=6", "query.composer.count=200"]
     world.override(root, *world.SMALL, *small, "~ranker.parts.attention", "dataset.root=raw", "dataset.time=s")
-    world.stage(root, "components.configure")
-    for name in list(STAGES)[: list(STAGES).index("bundle") + 1]:
-        world.stage(root, STAGES[name])
+    world.make(root, "bundle")
     return root
 
 
