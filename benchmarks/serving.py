@@ -1,4 +1,4 @@
-"""Load a served Bento, and a BentoML endpoint that does nothing, in one run: `python benchmarks/serving.py [BENTO] [OUT]`.
+"""Load a served Bento, and a BentoML endpoint that does nothing, in one run: `python benchmarks/serving.py [BENTO]`.
 
 Closed loop: 16 clients, each asking anew when answered, for SECONDS (from the environment, 15). Open loop: 100 requests a second for
 STEADY (60) seconds, whatever the answers do; a latency counts from the moment the request was due. All on the machine that serves, with
@@ -27,6 +27,7 @@ import numpy as np
 import psutil
 import serving_swap
 import serving_wide
+from measure import ROOT, commit, record
 
 from components import artifacts
 
@@ -76,7 +77,7 @@ async def status(port: int) -> int:
     try:
         async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            return await ask(reader, writer, b"GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n")
+            return await ask(reader, writer, b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
     except (OSError, TimeoutError, asyncio.IncompleteReadError):
         return 0
 
@@ -90,7 +91,7 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reques
 
 
 def requests(bodies: Iterable[object], path: str = "/recommend") -> list[bytes]:
-    head = b"POST %s HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    head = b"POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     written = [json.dumps(body).encode() for body in bodies]
     return [head % (path.encode(), len(body)) + body for body in written]
 
@@ -144,7 +145,7 @@ async def opened(port: int, asked: list[bytes], rate: float = RATE, seconds: flo
 
 
 def summary(codes: Counter[int], latencies: list[float], seconds: float) -> dict[str, Any]:
-    p50, p99 = np.percentile(latencies, [50, 99]) * 1000
+    p50, p99 = (1000 * float(value) for value in np.percentile(latencies, [50, 99]))
     good = codes[200] / seconds
     return {
         "good_per_second": round(good, 1),
@@ -219,17 +220,17 @@ async def alone(port: int, request: bytes) -> int:
     return await ask(*await asyncio.open_connection("127.0.0.1", port), request)
 
 
-def reached(record: dict[str, Any]) -> dict[str, bool]:
+def reached(found: dict[str, Any]) -> dict[str, bool]:
     """What is promised, and whether it was kept in this run."""
-    ours, ratio, open_ = record["zhijian"], record["ratios"]["histories"], record["zhijian"]["histories"]["open"]
-    swaps, told = record["swaps"], record["feedback"]
+    ours, ratio, open_ = found["zhijian"], found["ratios"]["histories"], found["zhijian"]["histories"]["open"]
+    swaps, told = found["swaps"], found["feedback"]
     return {
         "0.4 of the requests a second of nothing": ratio["good_per_second"] >= 0.4,
         "p99 at most 3 times that of nothing": ratio["p99_ms"] <= 3,
         "100 a second: no error, p99 at most 50 ms": set(open_["codes"]) == {"200"} and open_["p99_ms"] <= 50,
-        "100,000 items at 50 a second: p99 at most 100 ms": set(record["large"]["codes"]) == {"200"} and record["large"]["p99_ms"] <= 100,
+        "100,000 items at 50 a second: p99 at most 100 ms": set(found["large"]["codes"]) == {"200"} and found["large"]["p99_ms"] <= 100,
         "three times too much: 200 or 503 alone": set(ours["overload"]["codes"]) <= {"200", "503"},
-        "three times too much: 0.8 of the peak": record["ratios"]["overload"] >= 0.8,
+        "three times too much: 0.8 of the peak": found["ratios"]["overload"] >= 0.8,
         "1,000 events a second batched, 200 single": told["batched"]["events_per_second"] >= 1000
         and told["single"]["events_per_second"] >= 200,
         "ready in 8 s": ours["ready_s"] <= 8,
@@ -240,7 +241,7 @@ def reached(record: dict[str, Any]) -> dict[str, bool]:
     }
 
 
-def main(bento: str = "artifacts/package/bento", out: str = "benchmarks/serving.json") -> None:
+def main(bento: str = "artifacts/package/bento") -> None:
     path = Path(bento).resolve()
     users = artifacts.read_table(path / "src/bundle/users.parquet")["user_id"].to_list()
     items = artifacts.read_table(path / "src/bundle/items.parquet")["item_id"].to_list()
@@ -253,29 +254,29 @@ def main(bento: str = "artifacts/package/bento", out: str = "benchmarks/serving.
         serving_wide.widen(path / "src/bundle", wide, ITEMS)
         asked["histories"] = histories(artifacts.read_table(wide / "items.parquet")["item_id"].to_list())
         ours = measure(str(path), folder, asked, ZHIJIAN_BUNDLE=str(wide))
-        record: dict[str, Any] = {
+        found: dict[str, Any] = {
             "nothing": nothing,
             "zhijian": ours,
             "ratios": ratios(ours, nothing),
             "feedback": feedback(str(path), folder),
         }
-        record["first_ms"] = first(str(path), folder, users[0], items[0])
+        found["first_ms"] = first(str(path), folder, users[0], items[0])
         names = serving_swap.champions(path / "src/bundle", folder / "champions")
         with served(str(path), folder) as (port, _, _):
-            record["swaps"] = asyncio.run(serving_swap.swapped(port, folder / "champions", names, users[:50]))
+            found["swaps"] = asyncio.run(serving_swap.swapped(port, folder / "champions", names, users[:50]))
         serving_wide.widen(path / "src/bundle", wide, MANY)
         many = histories(artifacts.read_table(wide / "items.parquet")["item_id"].to_list())
-        record["large"] = large(str(path), folder, many, wide)
-    record["reached"] = reached(record)
-    record["about"] = {
+        found["large"] = large(str(path), folder, many, wide)
+    found["reached"] = reached(found)
+    found["about"] = {
         "bundle": artifacts.verify(path / "src/bundle")["id"],
         "users": len(users),
         "items": len(items),
         "seconds": SECONDS,
         "load": os.getloadavg()[0],
     }
-    artifacts.write_json(Path(out), record)
-    print(json.dumps(record, indent=2))
+    record("serving", commit(ROOT), found)
+    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

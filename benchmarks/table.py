@@ -24,6 +24,8 @@ def main() -> None:
     parts = [HEAD, *(_set(json.loads(path.read_text())) for path in paths)]
     if (RECORDS / "ingest.json").exists():
         parts.append("## A million interactions\n\nIngested, validated and split: see `benchmarks/records/ingest.json`.\n")
+    if (RECORDS / "serving.json").exists():
+        parts.append(_serving(json.loads((RECORDS / "serving.json").read_text())))
     (ROOT / "docs" / "results.md").write_text("\n".join(parts))
     if list(RECORDS.glob("ranking-*.json")):
         (ROOT / "docs" / "ranking.md").write_text(ranking_table.render())
@@ -48,6 +50,40 @@ def _set(record: dict[str, Any]) -> str:
         f"`zhijian retrain` in a fresh clone: {record['refit']['seconds']} s, peak {record['refit']['peak_mb']} MB; unchanged: {unchanged}",
     ]
     return "\n".join([*lines, f"({machine['processor']}, {machine['cores']} cores; commit {record['commit']}).", ""])
+
+
+def _serving(record: dict[str, Any]) -> str:
+    """Requests and latencies of a served Bento beside those of an endpoint that does nothing, and which promises they keep."""
+    ours, told, swaps = record["zhijian"], record["feedback"], record["swaps"]
+    loads = {
+        "an endpoint that does nothing, 16 clients": record["nothing"]["users"]["closed"],
+        "4,000 items, histories of 50, 16 clients": ours["histories"]["closed"],
+        "the same, 100 requests a second": ours["histories"]["open"],
+        "the same, three times the requests of the 16 clients": ours["overload"],
+        "100,000 items, 50 requests a second": record["large"],
+        "feedback, an event each, 16 clients": told["single"],
+        "feedback, 100 events each, 4 clients": told["batched"],
+    }
+    lines = ["## Serving", "", "One worker, `/recommend` with reasons, paths and attention; the clients are on the same two cores.", ""]
+    lines += ["| load | answers a second | p50, ms | p99, ms | statuses |", "| --- | --- | --- | --- | --- |"]
+    for name, found in loads.items():
+        codes = ", ".join(f"{code}: {count:,}" for code, count in found["codes"].items())
+        lines.append(f"| {name} | {found['good_per_second']:g} | {found['p50_ms']:g} | {found['p99_ms']:g} | {codes} |")
+    taken = swaps["noticed_and_taken_s"]
+    lines += [
+        "",
+        f"{swaps['swaps']} swaps of the bundle under load, {swaps['answers']:,} answers: {swaps['failed']} failed, {swaps['mixed']} mixed.",
+        f"A promotion is noticed, its bundle loaded, verified and taken in {taken['median']:g} s (at most {taken['most']:g}). Ready in",
+        f"{ours['ready_s']:g} s (what does nothing: {record['nothing']['ready_s']:g} s); a worker holds {ours['worker_mb']} MB.",
+        "",
+    ]
+    lines += [
+        "| promise | kept |",
+        "| --- | --- |",
+        *(f"| {name} | {'yes' if kept else '**no**'} |" for name, kept in record["reached"].items()),
+    ]
+    machine = record["machine"]
+    return "\n".join([*lines, "", f"({machine['processor']}, {machine['cores']} cores; commit {record['commit']}).", ""])
 
 
 def _mean(value: dict[str, float]) -> str:
