@@ -63,7 +63,7 @@ def start(port: int = 0) -> tuple["subprocess.Popen[str]", str]:
     log, url = Path(STATE) / "prefect-server.log", f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("w", encoding="utf-8") as output:
-        process = launch(float("inf"), command, output)
+        process = launch(float("inf"), command, output, PREFECT_SERVER_UI_API_URL=url)  # its page would look for port 4200
     until = time.monotonic() + READY
     while not _answers(url):
         if process.poll() is not None or time.monotonic() > until:

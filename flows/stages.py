@@ -185,7 +185,7 @@ def leashed(limit: float, command: list[str], output: int | IO[str] | None = sub
         process.wait()
 
 
-def launch(limit: float, command: list[str], output: int | IO[str] | None = subprocess.PIPE) -> "subprocess.Popen[str]":
+def launch(limit: float, command: list[str], output: int | IO[str] | None = subprocess.PIPE, **environment: str) -> "subprocess.Popen[str]":
     """Start a command on a leash, its standard input; it ends when that is closed, or with this process."""
     signal.siginterrupt(signal.SIGINT, True)  # polars' handler restarts a read, which would then sleep through Ctrl-C
     return subprocess.Popen(
@@ -194,7 +194,7 @@ def launch(limit: float, command: list[str], output: int | IO[str] | None = subp
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
         encoding="utf-8",
         errors="replace",
     )

@@ -7,7 +7,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests import world
 
-WORLD = tuple(f"tests/{name}" for name in ("browser", "dialogue", "generation/test_redteam", "operations", "recommend", "serving"))
+NEEDING = ("browser", "dialogue", "generation/test_redteam", "operations", "recommend", "serving", "test_security")
+WORLD = tuple(f"tests/{name}" for name in NEEDING)
 
 
 class Halves(LoadScopeScheduling):

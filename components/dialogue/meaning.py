@@ -8,7 +8,7 @@ import numpy as np
 from components.dialogue.names import Names
 from components.ranking.parts import Floats
 from components.recommend.retrieval import directions
-from components.semantic.text import TextEncoder, alone, phrase
+from components.semantic.text import TextEncoder, phrase
 
 SURE, MAYBE = 0.68, 0.62  # cosine from which a value is meant, and from which it is asked about: `python benchmarks/dialogue_meaning.py`
 APART = 0.10  # by which it must exceed that of every other value
@@ -52,7 +52,7 @@ class Meaning:
     def vectors(self) -> Floats:
         """Directions of `compared`: float32 (names, w)."""
         assert self.encoder is not None
-        return directions(alone(self.encoder).encode([self.encoder.prefix + name for name in self.compared]))
+        return directions(self.encoder.encode(self.compared))
 
     @cached_property
     def values(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

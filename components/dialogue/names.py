@@ -4,19 +4,21 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import polars as pl
 
+from components.dialogue import tokens
 from components.dialogue.acts import Entity
 from components.dialogue.lexicon import Lexicon
-from components.dialogue.tokens import key, words_of
+from components.dialogue.tokens import words_of
 
 ARTICLES = words_of("the a an le la les el los il der die das")
 LONGEST = 14  # words of a name that are compared
 ORDINARY = 4  # texts in which a word stands in small letters, from which it is an ordinary word
 DIGITS = re.compile(r"^[\d\s]+s?$")
 PERSON = "person"
+key = lru_cache(1 << 16)(tokens.key)  # the next bundle has nearly the names of this one
 
 
 @dataclass(frozen=True)

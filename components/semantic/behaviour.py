@@ -94,25 +94,26 @@ class Behaviour:
         if not len(users):
             raise DataError("pretrain: the training split has no event; look at the split and at validation.json")
         torch.manual_seed(seed)
-        module = self.module(content, train, widths)
-        counts = torch.from_numpy(np.bincount(train.items, minlength=len(content))).float()
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        module = self.module(content, train, widths).to(device)
+        counts = torch.from_numpy(np.bincount(train.items, minlength=len(content))).float().to(device)
         objective = Objective(self, module, torch.from_numpy(train.padded(self.length, PAD)[users]), torch.from_numpy(users), counts)
-        probe = Probe.draw(train, valid, self.length, self.probe)
+        probe = Probe.draw(train, valid, self.length, self.probe).to(device)
         score = (lambda: probe.measure(module)["ndcg@10"]) if len(probe.users) else None
         curve = fit(
             module, objective.loss, len(users), self.plan, seed=seed, label="behaviour", score=score, checkpoint=checkpoint, start=start
         )
-        return module, curve
+        return module.cpu(), curve
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of a batch of users.
+    """The loss of a batch of users; examples are drawn on the CPU, so that a seed draws the same ones for any module.
 
     Attributes:
         rows: int64 (users, length), training histories, right-aligned.
         users: int64 (users,), their indices.
-        counts: float32 (items,), events of each item.
+        counts: float32 (items,), events of each item, where the module is.
     """
 
     settings: Behaviour
@@ -129,8 +130,11 @@ class Objective:
         forms = torch.where((forms == _PAIR) & ((rows != PAD).sum(1) < 2), _NEXT, forms)
         tokens, kinds, own = self._lay(rows, forms)
         masked = self._masked(tokens, forms)
-        strangers = torch.rand(len(rows)) < self.settings.user_dropout
-        states = self.module(tokens.masked_fill(masked, MASK), self.users[picked].masked_fill(strangers, -1), kinds)
+        users = self.users[picked].masked_fill(torch.rand(len(rows)) < self.settings.user_dropout, -1)
+        rows, forms, tokens, kinds, own, masked, users = (
+            part.to(self.counts.device) for part in (rows, forms, tokens, kinds, own, masked, users)
+        )
+        states = self.module(tokens.masked_fill(masked, MASK), users, kinds)
         losses = [self.settings.mlm * self._mlm(states[:, 2:][masked], tokens[masked])]
         paired, matched = forms == _PAIR, forms == _MATCH
         if paired.any():
@@ -159,9 +163,10 @@ class Objective:
 
     def _closest(self, rows: Tensor) -> Tensor:
         """For each user the other one of the batch whose history is closest in content, int64 (b,)."""
+        rows = rows.to(self.counts.device)
         there = (rows != PAD)[:, :, None]
         taste = functional.normalize((self.module.content[rows.clamp(min=0)] * there).sum(1), dim=1)
-        return (taste @ taste.T).fill_diagonal_(-torch.inf).argmax(1)
+        return (taste @ taste.T).fill_diagonal_(-torch.inf).argmax(1).cpu()
 
     def _masked(self, tokens: Tensor, forms: Tensor) -> Tensor:
         chosen = torch.rand(tokens.shape) < self.settings.mask
@@ -173,7 +178,7 @@ class Objective:
             return states.sum() * 0
         if self.module.shape.items <= self.settings.full:
             return functional.cross_entropy(self.module.predict(states), items)
-        drawn = torch.randint(self.module.shape.items, (self.settings.negatives,))
+        drawn = torch.randint(self.module.shape.items, (self.settings.negatives,), device=items.device)
         targets, places = torch.unique(items, return_inverse=True)
         target = self.module.predict(states, targets).gather(1, places[:, None])
         others = self.module.predict(states, drawn).masked_fill(drawn == items[:, None], -torch.inf)
@@ -214,6 +219,10 @@ class Probe:
         rows = train.pick(users).padded(length, PAD)
         return cls(torch.from_numpy(rows), torch.from_numpy(users), torch.from_numpy(valid.items[valid.offsets[users]]))
 
+    def to(self, device: torch.device) -> "Probe":
+        """Move to where the module is."""
+        return Probe(self.rows.to(device), self.users.to(device), self.items.to(device))
+
     def report(self, module: BehaviourBERT) -> dict[str, float]:
         """All that is measured, or nothing where there are no such users."""
         return self.measure(module) | {"nsp_accuracy": self.follows(module), "users": len(self.users)} if len(self.users) else {}
@@ -244,5 +253,5 @@ class Probe:
         scores = module.predict(module(tokens, self.users[part], kinds)[:, -2])
         target = scores.gather(1, items[:, None])
         places = torch.where(rows >= 0, rows, module.shape.items)
-        old = torch.zeros(len(rows), module.shape.items + 1, dtype=torch.bool).scatter(1, places, value=True)[:, :-1]
+        old = torch.zeros(len(rows), module.shape.items + 1, dtype=torch.bool, device=rows.device).scatter(1, places, value=True)[:, :-1]
         return ((scores > target) & ~old).sum(1)

@@ -81,7 +81,7 @@ class BehaviourBERT(nn.Module):
 
     def encode_items(self, items: Tensor | None = None) -> Tensor:
         """Encode items (int64 (n,); all when not given) to v, (n, d)."""
-        wanted = torch.arange(self.shape.items) if items is None else items
+        wanted = torch.arange(self.shape.items, device=self.special.device) if items is None else items
         return self(torch.stack([wanted, torch.full_like(wanted, SEP)], 1), None)[:, 0]
 
     def sequence(self, history: Tensor) -> Tensor:
@@ -147,12 +147,14 @@ class BehaviourBERT(nn.Module):
         """Run rows of which only the last `width` tokens are more than PAD; what was not run comes back as zeros."""
         head, blank = inputs.shape[1] - tokens.shape[1], tokens.shape[1] - width
         ahead = [self.shape.length + 3, self.shape.length + 2][:head]
-        output = self.bert(
-            inputs_embeds=torch.cat([inputs[:, :head], inputs[:, head + blank :]], 1),
-            attention_mask=functional.pad((tokens[:, blank:] != PAD).long(), (head, 0), value=1),
-            token_type_ids=functional.pad(types[:, blank:], (head, 0)),
-            position_ids=torch.tensor([*ahead, *range(width - 1, -1, -1)]).expand(len(tokens), -1),
-        ).last_hidden_state
+        places = torch.tensor([*ahead, *range(width - 1, -1, -1)], device=tokens.device)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.device.type == "cuda"):
+            output = self.bert(
+                inputs_embeds=torch.cat([inputs[:, :head], inputs[:, head + blank :]], 1),
+                attention_mask=functional.pad((tokens[:, blank:] != PAD).long(), (head, 0), value=1),
+                token_type_ids=functional.pad(types[:, blank:], (head, 0)),
+                position_ids=places.expand(len(tokens), -1),
+            ).last_hidden_state.to(inputs.dtype)
         return torch.cat([output[:, :head], functional.pad(output[:, head:], (0, 0, blank, 0))], 1)
 
     def _user(self, users: Tensor) -> Tensor:

@@ -21,9 +21,9 @@ def info_nce(left: Tensor, right: Tensor, temperature: float, same: Tensor | Non
     if not len(left):
         return left.sum() + right.sum()
     logits = functional.normalize(left, dim=1) @ functional.normalize(right, dim=1).T / temperature
-    own = torch.arange(len(logits))
+    own = torch.arange(len(logits), device=logits.device)
     if same is not None:
-        logits = logits.masked_fill(same & ~torch.eye(len(logits), dtype=torch.bool), -torch.inf)
+        logits = logits.masked_fill(same & ~torch.eye(len(logits), dtype=torch.bool, device=logits.device), -torch.inf)
     return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
 
 

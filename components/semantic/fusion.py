@@ -88,6 +88,6 @@ class Fusion(nn.Module):
         return odds.masked_fill(~there, -torch.inf).softmax(1)
 
     def _dropped(self, there: Tensor) -> Tensor:
-        kept = torch.rand(there.shape).masked_fill(~there, -1).argmax(1)
+        kept = torch.rand(there.shape, device=there.device).masked_fill(~there, -1).argmax(1)
         alone = nn.functional.one_hot(kept, there.shape[1]).bool()
-        return torch.where(torch.rand(len(there), 1) < self.drop, alone, there)
+        return torch.where(torch.rand(len(there), 1, device=there.device) < self.drop, alone, there)

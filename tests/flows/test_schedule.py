@@ -28,6 +28,11 @@ def test_a_tick_fires_and_a_run_under_way_ends_with_the_schedule(served, until, 
         until(lambda: not inhabitants(served.root))
 
 
+def test_the_server_s_page_asks_the_server_that_sent_it(server):
+    told = httpx.get(server.replace("/api", "/ui-settings"), timeout=60).raise_for_status().json()
+    assert told["api_url"] == server
+
+
 def test_a_schedule_that_prefect_refuses_says_so(served):
     found = served.run("schedule", "--cron", "every day")
     assert found.returncode == 2
