@@ -1,5 +1,6 @@
 """The retraining flow: every stage of DVC's graph as a Prefect task, in order; call `flows.settings.settle` before importing this."""
 
+import functools
 import sys
 import time
 from collections.abc import Callable
@@ -50,14 +51,22 @@ class Outcome:
 
 
 @task
-def stage(name: str, limit: float, warm: bool = False) -> State[Any]:
-    """Reproduce one stage, take in the feedback, or lay the champion's weights; its lines go to the run's log and to stderr."""
+def stage(name: str, limit: float, warm: bool = False, same: bool = False) -> State[Any]:
+    """Reproduce one stage unless it is the `same` as before, take in the feedback, or lay the champion's weights.
+
+    Its lines go to the run's log and to stderr.
+    """
     tell = _teller(name)
     try:
-        done = _call(name, limit, tell, warm=warm)
+        done = _skipped(name, tell) if same else _call(name, limit, tell, warm=warm)
     except StageError as error:
         return Failed(name="Busy" if isinstance(error, BusyError) else "StageFailed", message=str(error))
     return Completed(name=done, message="unchanged" if done == "Cached" else None, data=done)
+
+
+def _skipped(name: str, tell: stages.Tell) -> str:
+    tell(f"Stage {name!r} didn't change, skipping")
+    return "Cached"
 
 
 def _call(name: str, limit: float, tell: stages.Tell, *, warm: bool) -> str:
@@ -113,18 +122,21 @@ def _stages(limit: float, *, warm: bool) -> tuple[dict[str, str], State[Any] | N
     stages.prepare(limit, _teller(stages.FIRST))
     done: dict[str, str] = {}
     failure = _run(stages.FIRST, limit, done) if stages.FIRST in stages.declared() else None
-    waiting = [] if failure else [*weights.wanted(warm), *feedback.wanted(), *(name for name in stages.order() if name not in done)]
+    inputs = [*weights.wanted(warm), *feedback.wanted()]
+    waiting = [] if failure else [*inputs, *(name for name in stages.order() if name not in done)]
     progress = cast("UUID", create_progress_artifact(progress=0.0, key="progress", description="stages done"))
+    unchanged = functools.cache(stages.unchanged)  # asked when all inputs are there
     while waiting and failure is None:
-        failure = _run(waiting.pop(0), limit, done, warm=warm)
+        name = waiting.pop(0)
+        failure = _run(name, limit, done, warm=warm, same=name not in inputs and name in unchanged())
         update_progress_artifact(progress, progress=100.0 * len(done) / (len(done) + len(waiting)))
     rows = [{"stage": name, "state": state} for name, state in done.items()]
     create_table_artifact(rows + [{"stage": name, "state": "not run"} for name in waiting], key="stages")
     return done, failure
 
 
-def _run(name: str, limit: float, done: dict[str, str], *, warm: bool = False) -> State[Any] | None:
-    state = cast("State[Any]", stage.with_options(name=name, task_run_name=name)(name, limit, warm, return_state=True))
+def _run(name: str, limit: float, done: dict[str, str], *, warm: bool = False, same: bool = False) -> State[Any] | None:
+    state = cast("State[Any]", stage.with_options(name=name, task_run_name=name)(name, limit, warm, same, return_state=True))
     done[name] = state.name or state.type.value
     return None if state.is_completed() else state
 

@@ -98,6 +98,22 @@ def order() -> list[str]:
     return list(nx.lexicographical_topological_sort(named, key=lambda name: (place.get(name.split("@")[0], len(place)), name)))
 
 
+def unchanged() -> frozenset[str]:
+    """Ask DVC, once for all, which stages neither changed nor depend on one that did; none where it is busy or can't say."""
+    import networkx as nx
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(".") as repo:
+            changed, graph = set(repo.status()), repo.index.graph
+    except DvcException:
+        return frozenset()  # DVC says why when the first stage is run
+    stale = {stage for stage in graph if stage.addressing in changed}
+    stale |= {user for stage in stale for user in nx.ancestors(graph, stage)}
+    return frozenset(stage.name for stage in graph if stage.path_in_repo == PIPELINE and stage not in stale)
+
+
 def declared() -> dict[str, dict[str, object]]:
     """Read the stages of ./dvc.yaml as written, before DVC fills in parameters."""
     try:

@@ -73,6 +73,18 @@ def test_busy_passes_when_the_other_ends(inside, until):
         assert stages.reproduce("slow", 60, print) == "Cached"
 
 
+def test_unchanged_is_what_neither_changed_nor_depends_on_what_did(inside):
+    for name in stages.order():
+        stages.reproduce(name, 60, print)
+    assert stages.unchanged() == {"first", "second", "gate", "package"}
+    inside.judge(passed=False)
+    assert stages.unchanged() == {"first", "second"}
+    (inside.root / "second.txt").unlink()
+    assert stages.unchanged() == {"first"}
+    inside.write("in.txt", "two\n")
+    assert stages.unchanged() == set()
+
+
 def test_configure_runs_first_where_dvc_yaml_needs_its_parameters(inside):
     configure = {"cmd": "echo 'a: {source: in.txt}' > params.yaml", "outs": [{"params.yaml": {"cache": False}}]}
     inside.declare({"configure": configure, "a": {"cmd": "cp ${a.source} a.txt", "deps": ["${a.source}"], "outs": ["a.txt"]}})
