@@ -23,7 +23,25 @@ chosen on validation for sets without times; and for the two small
 MovieLens sets, which were measured again after changes of the ranker: ml-latest-small with the graph (before: .0790), ml-100k with
 Freebase's graph (.1198; before it .1266), then as here, with the catalogue's own graph and a second transformer, chosen on validation
 (.1446 against .1381).
+
+P2 is aimed at with a refit, since what is new in the last tenth of the time is not in the training part: train-only the hybrid
+has .1179, its best part .1100. On the Amazon sets neither EASE nor a transformer of others was run here; the best NDCG@10
+published for these splits are .0547 (beauty) and .0580 (toys).
 """
+AIMS = (  # set, protocol, fitted, figure and the least it is to be
+    ("movietweetings", "P1", "refit", "NDCG@10", 0.155),
+    ("movietweetings", "P2", "refit", "NDCG@20", 0.150),
+    ("ml-100k", "P1", "train-only", "NDCG@10", 0.128),
+    ("ml-latest-small", "P1", "train-only", "NDCG@10", 0.082),
+    ("amazon-beauty", "P1", "train-only", "NDCG@10", 0.060),
+    ("amazon-beauty", "P1", "train-only", "HR@10", 0.102),
+    ("amazon-beauty", "P1", "refit", "NDCG@10", 0.068),
+    ("amazon-beauty", "P1", "refit", "HR@10", 0.110),
+    ("amazon-toys", "P1", "train-only", "NDCG@10", 0.068),
+    ("amazon-toys", "P1", "train-only", "HR@10", 0.110),
+    ("amazon-toys", "P1", "refit", "NDCG@10", 0.078),
+    ("amazon-toys", "P1", "refit", "HR@10", 0.122),
+)
 SETS = ("movietweetings", "ml-100k", "ml-latest-small", "amazon-beauty", "amazon-toys")
 
 
@@ -32,7 +50,24 @@ def render() -> str:
     records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob("ranking-*-P?*.json"))]
     records.sort(key=lambda record: (SETS.index(record["data"][0]["name"]), record["protocol"], record["blind"]))
     speed = RECORDS / "ranking-speed.json"
-    return "\n".join([HEAD, *map(_record, records), *([_speed(json.loads(speed.read_text()))] if speed.exists() else [])])
+    return "\n".join([HEAD, _aims(records), *map(_record, records), *([_speed(json.loads(speed.read_text()))] if speed.exists() else [])])
+
+
+def _aims(records: list[dict[str, Any]]) -> str:
+    """What the hybrid was to reach, and did; with times where a set has them, and users who have a history."""
+    found = {
+        (record["data"][0]["name"], record["protocol"], row["fitted"]): row["figures"]["warm" if record["protocol"] == "P2" else "all"]
+        for record in records
+        if not record["blind"]
+        for row in record["rows"]
+        if row["model"] == "hybrid"
+    }
+    lines = ["## Aims", "", "| data | protocol | fitted | figure | aim | hybrid |", "| --- | --- | --- | --- | --- | --- |"]
+    for *where, figure, least in AIMS:
+        if own := found.get((where[0], where[1], where[2])):
+            mean = own[figure]["mean"]
+            lines.append(_line([*where, figure, f"{least:.3f}", f"{mean:.4f}" if mean >= least else f"**missed:** {mean:.4f}"]))
+    return "\n".join([*lines, ""])
 
 
 def _record(record: dict[str, Any]) -> str:
