@@ -28,13 +28,16 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", help="trained on all of them; recommended and evaluated on the first")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--peers", type=Path, required=True)
+    parser.add_argument(
+        "--untrained", action="store_true", help="time no training, which takes the peer an hour where the catalogue is large"
+    )
     asked = parser.parse_args()
     work = asked.work.resolve()
     cases = [Case(name, "P1", 0, work / f"{name}-P1", 17, 1) for name in asked.sets]
     about = [_vectors(case, prepare(case, work)) for case in cases]
     peer = ROOT / "benchmarks" / "peers"
     rows: list[dict[str, Any]] = []
-    for case in cases:
+    for case in [] if asked.untrained else cases:
         ours, other = _run(case, sys.executable, Path(__file__), "train"), _run(case, asked.peers, peer / "rectools_speed.py", "")
         rows.append(_row(f"training on {case.name}, interactions/s", ours, "RecTools SASRec", other))
     first = cases[0]
@@ -44,7 +47,7 @@ def main() -> None:
     rows.append(_row(asking, found["recommend"], "bare product and top-k", found["limit"]))
     rows.append(_row(f"evaluating on {first.name}, users/s", found["evaluate"], "", 0.0))
     how = {"data": about, "shape": SHAPE, "width": WIDTH, "k": K, "depth": DEPTH, "seed": first.seed, "threads": 1}
-    record("ranking-speed", commit(ROOT), how | {"rows": rows, "uncommitted": uncommitted()})
+    record("ranking-speed" + f"-{first.name}" * asked.untrained, commit(ROOT), how | {"rows": rows, "uncommitted": uncommitted()})
 
 
 def _vectors(case: Case, about: dict[str, Any]) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def render() -> str:
     """All records, the embedded set first, each protocol after the other."""
     records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob("ranking-*-P?*.json"))]
     records.sort(key=lambda record: (SETS.index(record["data"][0]["name"]), record["protocol"], record["blind"]))
-    speed = RECORDS / "ranking-speed.json"
-    return "\n".join([HEAD, _aims(records), *map(_record, records), *([_speed(json.loads(speed.read_text()))] if speed.exists() else [])])
+    speeds = [_speed(json.loads(path.read_text())) for path in sorted(RECORDS.glob("ranking-speed*.json"))]
+    return "\n".join([HEAD, _aims(records), *map(_record, records), *(["## Speed\n", *speeds] if speeds else [])])
 
 
 def _aims(records: list[dict[str, Any]]) -> str:
@@ -126,8 +126,6 @@ def _took(took: dict[str, Any]) -> list[str]:
 def _speed(record: dict[str, Any]) -> str:
     shape = ", ".join(f"{name} {value}" for name, value in record["shape"].items())
     lines = [
-        "## Speed",
-        "",
         f"{_settings(record)} Transformers: {shape}, softmax over the catalogue; vectors of width {record['width']}.",
         "",
     ]
