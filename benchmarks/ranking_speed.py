@@ -28,16 +28,15 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", help="trained on all of them; recommended and evaluated on the first")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--peers", type=Path, required=True)
-    parser.add_argument(
-        "--untrained", action="store_true", help="time no training, which takes the peer an hour where the catalogue is large"
-    )
+    parser.add_argument("--untrained", action="store_true", help="time no training: on a large catalogue it takes the peer an hour")
     asked = parser.parse_args()
     work = asked.work.resolve()
     cases = [Case(name, "P1", 0, work / f"{name}-P1", 17, 1) for name in asked.sets]
     about = [_vectors(case, prepare(case, work)) for case in cases]
     peer = ROOT / "benchmarks" / "peers"
     rows: list[dict[str, Any]] = []
-    for case in [] if asked.untrained else cases:
+    trained = [] if asked.untrained else cases
+    for case in trained:
         ours, other = _run(case, sys.executable, Path(__file__), "train"), _run(case, asked.peers, peer / "rectools_speed.py", "")
         rows.append(_row(f"training on {case.name}, interactions/s", ours, "RecTools SASRec", other))
     first = cases[0]
@@ -47,7 +46,8 @@ def main() -> None:
     rows.append(_row(asking, found["recommend"], "bare product and top-k", found["limit"]))
     rows.append(_row(f"evaluating on {first.name}, users/s", found["evaluate"], "", 0.0))
     how = {"data": about, "shape": SHAPE, "width": WIDTH, "k": K, "depth": DEPTH, "seed": first.seed, "threads": 1}
-    record("ranking-speed" + f"-{first.name}" * asked.untrained, commit(ROOT), how | {"rows": rows, "uncommitted": uncommitted()})
+    title = f"ranking-speed-{first.name}" if asked.untrained else "ranking-speed"
+    record(title, commit(ROOT), how | {"rows": rows, "uncommitted": uncommitted()})
 
 
 def _vectors(case: Case, about: dict[str, Any]) -> dict[str, Any]:

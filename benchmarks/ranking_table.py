@@ -28,19 +28,15 @@ P2 is aimed at with a refit, since what is new in the last tenth of the time is 
 has .1179, its best part .1100. On the Amazon sets neither EASE nor a transformer of others was run here; the best NDCG@10
 published for these splits are .0547 (beauty) and .0580 (toys).
 """
-AIMS = (  # set, protocol, fitted, figure and the least it is to be
-    ("movietweetings", "P1", "refit", "NDCG@10", 0.155),
-    ("movietweetings", "P2", "refit", "NDCG@20", 0.150),
-    ("ml-100k", "P1", "train-only", "NDCG@10", 0.128),
-    ("ml-latest-small", "P1", "train-only", "NDCG@10", 0.082),
-    ("amazon-beauty", "P1", "train-only", "NDCG@10", 0.060),
-    ("amazon-beauty", "P1", "train-only", "HR@10", 0.102),
-    ("amazon-beauty", "P1", "refit", "NDCG@10", 0.068),
-    ("amazon-beauty", "P1", "refit", "HR@10", 0.110),
-    ("amazon-toys", "P1", "train-only", "NDCG@10", 0.068),
-    ("amazon-toys", "P1", "train-only", "HR@10", 0.110),
-    ("amazon-toys", "P1", "refit", "NDCG@10", 0.078),
-    ("amazon-toys", "P1", "refit", "HR@10", 0.122),
+AIMS = (  # set, protocol, fitted, and the least that a figure is to be
+    ("movietweetings", "P1", "refit", {"NDCG@10": 0.155}),
+    ("movietweetings", "P2", "refit", {"NDCG@20": 0.150}),
+    ("ml-100k", "P1", "train-only", {"NDCG@10": 0.128}),
+    ("ml-latest-small", "P1", "train-only", {"NDCG@10": 0.082}),
+    ("amazon-beauty", "P1", "train-only", {"NDCG@10": 0.060, "HR@10": 0.102}),
+    ("amazon-beauty", "P1", "refit", {"NDCG@10": 0.068, "HR@10": 0.110}),
+    ("amazon-toys", "P1", "train-only", {"NDCG@10": 0.068, "HR@10": 0.110}),
+    ("amazon-toys", "P1", "refit", {"NDCG@10": 0.078, "HR@10": 0.122}),
 )
 SETS = ("movietweetings", "ml-100k", "ml-latest-small", "amazon-beauty", "amazon-toys")
 
@@ -63,10 +59,11 @@ def _aims(records: list[dict[str, Any]]) -> str:
         if row["model"] == "hybrid"
     }
     lines = ["## Aims", "", "| data | protocol | fitted | figure | aim | hybrid |", "| --- | --- | --- | --- | --- | --- |"]
-    for *where, figure, least in AIMS:
-        if own := found.get((where[0], where[1], where[2])):
-            mean = own[figure]["mean"]
-            lines.append(_line([*where, figure, f"{least:.3f}", f"{mean:.4f}" if mean >= least else f"**missed:** {mean:.4f}"]))
+    for data, protocol, fitted, least in AIMS:
+        own = found.get((data, protocol, fitted), {})
+        for figure in [name for name in least if name in own]:
+            mean, aim = own[figure]["mean"], least[figure]
+            lines.append(_line([data, protocol, fitted, figure, f"{aim:.3f}", f"{mean:.4f}" if mean >= aim else f"**missed:** {mean:.4f}"]))
     return "\n".join([*lines, ""])
 
 

@@ -32,7 +32,6 @@ def main() -> None:
 
 
 def _set(record: dict[str, Any]) -> str:
-    machine = record["machine"]
     data = record["refit"]["data"]
     lines = [f"## {record['data']}", "", f"{data['interactions']:,} interactions, {data['users']:,} users, {data['items']:,} items.", ""]
     lines += ["| fitted | model | NDCG@10 | HR@10 | MRR@10 |", "| --- | --- | --- | --- | --- |"]
@@ -49,7 +48,7 @@ def _set(record: dict[str, Any]) -> str:
         "",
         f"`zhijian retrain` in a fresh clone: {record['refit']['seconds']} s, peak {record['refit']['peak_mb']} MB; unchanged: {unchanged}",
     ]
-    return "\n".join([*lines, f"({machine['processor']}, {machine['cores']} cores; commit {record['commit']}).", ""])
+    return "\n".join([*lines, _made(record), ""])
 
 
 def _serving(record: dict[str, Any]) -> str:
@@ -82,8 +81,12 @@ def _serving(record: dict[str, Any]) -> str:
         "| --- | --- |",
         *(f"| {name} | {'yes' if kept else '**no**'} |" for name, kept in record["reached"].items()),
     ]
+    return "\n".join([*lines, "", _made(record), ""])
+
+
+def _made(record: dict[str, Any]) -> str:
     machine = record["machine"]
-    return "\n".join([*lines, "", f"({machine['processor']}, {machine['cores']} cores; commit {record['commit']}).", ""])
+    return f"({machine['processor']}, {machine['cores']} cores; commit {record['commit']})."
 
 
 def _mean(value: dict[str, float]) -> str:

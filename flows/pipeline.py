@@ -122,7 +122,7 @@ def _stages(limit: float, *, warm: bool) -> tuple[dict[str, str], State[Any] | N
     stages.prepare(limit, _teller(stages.FIRST))
     done: dict[str, str] = {}
     failure = _run(stages.FIRST, limit, done) if stages.FIRST in stages.declared() else None
-    inputs = [*weights.wanted(warm), *feedback.wanted()]
+    inputs = [] if failure else [*weights.wanted(warm), *feedback.wanted()]
     waiting = [] if failure else [*inputs, *(name for name in stages.order() if name not in done)]
     progress = cast("UUID", create_progress_artifact(progress=0.0, key="progress", description="stages done"))
     unchanged = functools.cache(stages.unchanged)  # asked when all inputs are there

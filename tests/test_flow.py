@@ -19,7 +19,7 @@ from serving.store import Row, Store
 from tests import world
 
 BIN = Path(sys.executable).parent
-SETTINGS = [*world.SMALL, "query.composer.count=200", "gate=floor", "promotion=volume", "dataset.root=raw", "dataset.time=s"]
+SETTINGS = [*world.SMALL, "query.composer.count=200", "dataset.root=raw", "dataset.time=s"]
 SECOND = 10**6
 LATER = 1_700_000_000 * SECOND
 
@@ -136,7 +136,7 @@ def looped(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> tuple[Pa
     project, _ = retrained
     for command in (["dvc", "remote", "add", "-d", "store", str(project.parent / "store")], ["git", "commit", "-qam", "a remote"]):
         assert run(project, *command).returncode == 0
-    first = promoted(project)
+    first = promoted(project, *SETTINGS, "gate=floor", "promotion=volume")
     log = Store.open(f"sqlite:///{project}/.state/feedback.sqlite")
     log.prepare()
     log.add([*done("new", first.items[:9:3]), *done("u001", ["no such item", *first.items[:60:7]])])
