@@ -15,7 +15,7 @@ from components.ranking.parts import Floats, Part, Scorer
 from components.ranking.pools import emptied, first_new, pool, scaled, spread
 from components.ranking.search import Fitted, Kept
 from components.ranking.terms import Terms
-from components.ranking.weights import calibrate, cross_fit, join, learn
+from components.ranking.weights import Contest, calibrate, cross_fit, join, learn
 
 BLOCK = 512  # users ranked at a time
 DEPTH = 20
@@ -46,8 +46,9 @@ def fit(setting: Setting, ranker: Hybrid, seed: int) -> tuple[HybridScorer, floa
     raw = join([pool(Terms.raw(parts), gate, who, target[judges][: len(who)], ranker.pool) for who in (users, strangers)])
     terms = Terms(parts, spread(raw, Terms.raw(parts)))
     judged_ = scaled(raw, terms, terms.spread)
-    found = cross_fit(judged_, gate.count, ranker.prior, ranker.folds)
-    first = learn(replace(judged_, terms=judged_.terms[: len(parts)]), gate.count, ranker.prior)
+    contest = Contest.of(judged_)
+    found = cross_fit(contest, gate.count, ranker.prior, ranker.folds)
+    first = learn(contest.first(len(parts)), gate.count, ranker.prior)
     if ranker.refit:
         known = replace(world, histories=merge(history, setting.dataset.valid))
         again: dict[str, Scorer] = ranker._refit(parts, known)

@@ -15,7 +15,7 @@ from components.ranking.kinship import Kinship
 from components.ranking.parts import Arrays, Floats, Part, Reasoner, Scorer, World
 from components.ranking.pools import emptied, first_new, pool, scaled, spread
 from components.ranking.terms import Terms, best, rounded
-from components.ranking.weights import Bools, Pool, calibrate, cross_fit, join, learn
+from components.ranking.weights import Bools, Contest, Pool, calibrate, cross_fit, join, learn
 from components.schema import node
 
 COLD = 1000  # judges who are asked once more as strangers
@@ -216,19 +216,17 @@ class Hybrid:
         raw = pools(terms)
         terms = Terms(parts, spread(raw, terms))
         judged = scaled(raw, terms, terms.spread)
-        found = cross_fit(judged, gate.count, self.prior, self.folds)
-        first = self._retrieval(judged, gate, len(parts))
+        contest = Contest.of(judged)
+        found = cross_fit(contest, gate.count, self.prior, self.folds)
+        first = learn(contest.first(len(parts)), gate.count, self.prior)
         ablated = {}
         for name in parts if len(parts) > 1 else ():
             told = terms.rerankers and isinstance(parts[name], Reasoner)
-            blank = (scaled(pools(Terms.raw(parts).without(name)), terms, terms.spread) if told else judged).without(terms.of(name))
-            own = learn(blank, gate.count, self.prior, _dropped(found.weights, terms.of(name)))
-            ablated[name] = (self._retrieval(blank, gate, len(parts), _dropped(first, terms.of(name)[:1])), own)
+            silent = Contest.of(scaled(pools(Terms.raw(parts).without(name)), terms, terms.spread)) if told else contest
+            blank = silent.without(terms.of(name))
+            drawing = learn(blank.first(len(parts)), gate.count, self.prior, _dropped(first, terms.of(name)[:1]))
+            ablated[name] = (drawing, learn(blank, gate.count, self.prior, _dropped(found.weights, terms.of(name))))
         return HybridScorer(terms, gate, first, found.weights, calibrate(judged, found.weights), ablated, self.candidates), found.held_out
-
-    def _retrieval(self, judged: Pool, gate: Gate, parts: int, start: Floats | None = None) -> Floats:
-        """The weights of the parts alone, without those that only rate candidates."""
-        return learn(replace(judged, terms=judged.terms[:parts]), gate.count, self.prior, start)
 
 
 def _world(world: World, fitted: dict[str, Scorer], name: str) -> World:

@@ -1,5 +1,6 @@
 """Recency of popularity: what everyone chose just before the user asks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -37,9 +38,7 @@ class PopularityScorer:
         asked, place = np.unique(np.minimum(histories.at, self.end), return_inverse=True)
         if len(asked) == 1 and asked[0] == self.end:
             return self.latest[place]
-        moment = self._moment(asked)
-        cuts = np.flatnonzero(np.diff(moment)) + 1
-        return np.concatenate([self._counts(times) for times in np.split(asked, cuts)])[place]
+        return self._counts(asked)[place]
 
     def grow(self, world: World, told: Ints) -> "PopularityScorer":
         """A new item was chosen by nobody yet."""
@@ -59,26 +58,41 @@ class PopularityScorer:
         """The scores after all events: float64 (1, items)."""
         return self._counts(np.array([self.end]))
 
-    def _moment(self, asked: Ints) -> Ints:
-        """The last of the moments before each time of asking; of the time alone, so that others who ask don't show in the score."""
-        start = int(self.times[0]) if len(self.times) else 0
-        step = max(1, (self.end - start) // STEPS)
-        return start + (asked - start) // step * step
-
     def _counts(self, asked: Ints) -> Floats:
-        """Count for ascending times that share a moment: float64 (times, items)."""
-        moment = self._moment(asked[:1])
-        first = int(np.searchsorted(self.times, moment[0]))
-        base = np.bincount(self.items[:first], self._faded(np.arange(first), moment), minlength=self.size)
-        newer = np.maximum(np.searchsorted(self.times, asked) - first, 0)
+        """Count for ascending times: float64 (times, items); up to the last moment before each for all, what is newer for each."""
+        start, step = self._grid
+        moment = start + (asked - start) // step * step
+        first = np.searchsorted(self.times, moment)
+        newer = np.searchsorted(self.times, asked) - first
         rows = np.repeat(np.arange(len(asked)), newer)
-        events = first + np.arange(len(rows)) - np.repeat(np.cumsum(newer) - newer, newer)
-        weights = self._faded(events, asked[rows])
+        events = np.arange(len(rows)) + np.repeat(first - np.cumsum(newer) + newer, newer)
+        weights = self._faded(self.times[events], asked[rows])
         counts = sp.csr_matrix((weights, (rows, self.items[events])), shape=(len(asked), self.size)).toarray()
-        return counts + base * 0.5 ** ((asked - moment) / DAY / self.half_life)[:, None]
+        faded = self._faded(moment, asked)
+        for now, base in self._walk(int(moment[-1])):
+            own = slice(*np.searchsorted(moment, [now, now + 1]))
+            counts[own] += base * faded[own, None]
+        return counts
 
-    def _faded(self, events: Ints, asked: Ints) -> Floats:
-        return 0.5 ** ((asked - self.times[events]) / DAY / self.half_life)
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """The first moment and the seconds to the next: of the events alone, so that others who ask don't show in a score."""
+        start = int(self.times[0]) if len(self.times) else 0
+        return start, max(1, (self.end - start) // STEPS)
+
+    def _walk(self, last: int) -> Iterator[tuple[int, Floats]]:
+        """Each moment up to `last`, and the counts then: float64 (items,)."""
+        start, step = self._grid
+        base, before, fade = np.zeros(self.size), 0, float(self._faded(0, step))
+        for now in range(start, last + 1, step):
+            upto = int(np.searchsorted(self.times, now))
+            newer = slice(before, upto)
+            base = base * fade + np.bincount(self.items[newer], self._faded(self.times[newer], now), minlength=self.size)
+            before = upto
+            yield now, base
+
+    def _faded(self, then: Ints | int, now: Ints | int) -> Floats:
+        return np.exp2((np.asarray(then) - now) / (DAY * self.half_life))
 
 
 @node

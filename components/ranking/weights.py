@@ -1,6 +1,6 @@
 """How the terms of the hybrid are joined: weights that maximise NDCG on validation, and a calibrated probability."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from components.ranking.parts import Floats
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)  # factors tried on one weight at a time
 FIRST = 0.5  # a weight of 0 is tried as if it were this
+GAINS = np.append(1 / np.log2(np.arange(10) + 2), 0.0)  # NDCG@10 of one wanted item, by the number of those above it
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,65 @@ class Pool:
     there: Bools
     state: Ints
 
+
+@dataclass(frozen=True)
+class Contest:
+    """What NDCG@10 hangs on: the candidates that stand above the wanted one or below it, as the weights are.
+
+    No weight is negative, so who stands below in each term is never counted, and who does not in any always is; ten of the
+    latter settle that the user gains nothing. What is left is a third of a pool.
+
+    Attributes:
+        leads: float32 (terms, n), by how much each stands above the wanted one; user by user, the wanted one itself first.
+        lengths: int64 (users,), how many there are of each user.
+        above: int64 (users,), how many more always stand above, or level.
+        state: int64 (users,), the users' states.
+    """
+
+    leads: Floats
+    lengths: Ints
+    above: Ints
+    state: Ints
+
+    @classmethod
+    def of(cls, pool: Pool) -> "Contest":
+        """Leave out of a pool what is settled."""
+        leads = pool.terms - pool.terms[:, :, :1]
+        ahead = leads >= 0
+        always = ahead.all(0) & pool.there
+        always[:, 0] = False
+        above = always.sum(1)
+        left = ahead.any(0) & pool.there & ~always & (above < len(GAINS) - 1)[:, None]
+        left[:, 0] = True
+        return cls(leads[:, left], left.sum(1), above, pool.state)
+
     def __len__(self) -> int:
         return len(self.state)
 
-    def only(self, chosen: np.ndarray[Any, Any]) -> "Pool":
+    def only(self, chosen: Bools) -> "Contest":
         """Keep some of the users."""
-        return Pool(self.terms[:, chosen], self.there[chosen], self.state[chosen])
+        return Contest(self.leads[:, np.repeat(chosen, self.lengths)], self.lengths[chosen], self.above[chosen], self.state[chosen])
 
-    def without(self, places: list[int]) -> "Pool":
+    def without(self, places: list[int]) -> "Contest":
         """Blank some terms."""
-        terms = self.terms.copy()
-        terms[places] = 0.0
-        return Pool(terms, self.there, self.state)
+        leads = self.leads.copy()
+        leads[places] = 0.0
+        return replace(self, leads=leads)
+
+    def first(self, terms: int) -> "Contest":
+        """Keep the first terms."""
+        return replace(self, leads=self.leads[:terms])
+
+    def scores(self, weights: Floats) -> Floats:
+        """By how much each stands above by weights (terms,) for all, or (users, terms): float32 (n,)."""
+        if weights.ndim == 1:
+            return weights.astype(np.float32) @ self.leads
+        return np.einsum("np,pn->n", np.repeat(weights.astype(np.float32), self.lengths, axis=0), self.leads)
+
+    def gains(self, scores: Floats) -> Floats:
+        """NDCG@10 of each user's wanted item, ties counted against it: float64 (users,)."""
+        level = np.add.reduceat(scores >= 0, np.cumsum(self.lengths) - self.lengths, dtype=np.int32)  # the wanted one among them
+        return GAINS[np.minimum(self.above + level - 1, len(GAINS) - 1)]
 
 
 @dataclass(frozen=True)
@@ -62,61 +110,51 @@ def join(pools: list[Pool]) -> Pool:
     return Pool(np.concatenate([pool.terms for pool in pools], 1), np.concatenate(there), np.concatenate(state))
 
 
-def gains(pool: Pool, weights: Floats, k: int = 10) -> Floats:
-    """NDCG@k of each user's one wanted item, ties counted against it: float64 (users,).
-
-    Args:
-        weights: float64 (terms,) for all, or (users, terms).
-    """
-    shape = "up,puc->uc" if weights.ndim == 2 else "p,puc->uc"
-    return _gains(np.einsum(shape, weights.astype(np.float32), _leads(pool)) + _absent(pool), k)
-
-
-def ascend(pool: Pool, start: Floats, rounds: int = 5) -> Floats:
+def ascend(contest: Contest, start: Floats, rounds: int = 5) -> Floats:
     """Improve non-negative weights one at a time until none of the tried factors raises the mean NDCG@10: float64 (terms,)."""
-    leads, weights = _leads(pool), start.astype(np.float64)
-    scores = np.tensordot(weights.astype(np.float32), leads, 1) + _absent(pool)
-    best = _gains(scores).mean()
+    weights = start.astype(np.float64)
+    scores = contest.scores(weights)
+    best = contest.gains(scores).mean()
     for _ in range(rounds):
         before = best
-        for term, lead in enumerate(leads):
+        for term, lead in enumerate(contest.leads):
             for value in _tried(weights, term):
                 tried = scores + np.float32(value - weights[term]) * lead
-                if (gain := _gains(tried).mean()) > best + 1e-9:
+                if (gain := contest.gains(tried).mean()) > best + 1e-9:
                     weights[term], scores, best = value, tried, gain
         if best <= before:
             break
     return weights / weights.sum()
 
 
-def learn(pool: Pool, states: int, prior: float, start: Floats | None = None) -> Floats:
+def learn(contest: Contest, states: int, prior: float, start: Floats | None = None) -> Floats:
     """Weights for each state of the user: float64 (states, terms), each row summing to 1.
 
     A state's own optimum is averaged with the common one as if that were worth `prior` users. State 0 (cold) has nothing
     in common with the others and stands for itself. `start` (states, terms) is where the search begins; equal weights if None.
     """
-    equal = np.full(len(pool.terms), 1 / len(pool.terms))
+    equal = np.full(len(contest.leads), 1 / len(contest.leads))
     first = np.tile(equal, (states, 1)) if start is None else start
-    warm = pool.state > 0
-    common = ascend(pool.only(warm), first[1:].mean(0)) if warm.any() else equal
-    rows = [ascend(pool.only(~warm), first[0]) if (~warm).any() else equal]
+    warm = contest.state > 0
+    common = ascend(contest.only(warm), first[1:].mean(0)) if warm.any() else equal
+    rows = [ascend(contest.only(~warm), first[0]) if (~warm).any() else equal]
     for index in range(1, states):
-        chosen = pool.state == index
-        own = ascend(pool.only(chosen), common) if chosen.any() else common
+        chosen = contest.state == index
+        own = ascend(contest.only(chosen), common) if chosen.any() else common
         rows.append((chosen.sum() * own + prior * common) / (chosen.sum() + prior))
     return np.stack(rows)
 
 
-def cross_fit(pool: Pool, states: int, prior: float, folds: int) -> Learnt:
+def cross_fit(contest: Contest, states: int, prior: float, folds: int) -> Learnt:
     """Learn on all folds of the users but one, for each in turn; the weights are the mean, and what each is worth is
     measured on the fold that it has not seen."""
-    fold = np.arange(len(pool)) % folds
-    rows = [learn(pool.only(fold != held), states, prior) for held in range(folds)]
-    worth = np.zeros(len(pool))
+    fold = np.arange(len(contest)) % folds
+    rows = [learn(contest.only(fold != held), states, prior) for held in range(folds)]
+    worth = np.zeros(len(contest))
     for held, weights in enumerate(rows):
-        there = fold == held
-        worth[there] = gains(pool.only(there), weights[pool.state[there]])
-    warm = pool.state > 0
+        there = contest.only(fold == held)
+        worth[fold == held] = there.gains(there.scores(weights[there.state]))
+    warm = contest.state > 0
     return Learnt(np.mean(rows, axis=0), float(worth[warm].mean()) if warm.any() else float("nan"))
 
 
@@ -134,20 +172,6 @@ def _tried(weights: Floats, term: int) -> list[float]:
     now = weights[term]
     values = [float(step * (now or FIRST)) for step in STEPS]
     return [value for value in values if value != now and (value or weights.sum() > now)]
-
-
-def _leads(pool: Pool) -> Floats:
-    """By how much each candidate stands above the wanted one in each term: float32 (terms, users, candidates - 1)."""
-    return pool.terms[:, :, 1:] - pool.terms[:, :, :1]
-
-
-def _absent(pool: Pool) -> Floats:
-    return np.where(pool.there[:, 1:], 0, -np.inf).astype(np.float32)
-
-
-def _gains(scores: Floats, k: int = 10) -> Floats:
-    rank = (scores >= 0).sum(1)
-    return np.where(rank < k, 1 / np.log2(rank + 2), 0.0)
 
 
 def _platt(scores: Floats, wanted: Floats, l2: float = 1e-5) -> Floats:
