@@ -50,9 +50,11 @@ def _block(terms: Terms, gate: Gate, histories: Histories, target: Ints, width: 
     ordered = np.sort(np.concatenate(found, axis=1), axis=1)
     there = (ordered != target[:, None]) & (ordered >= 0)
     there[:, 1:] &= ordered[:, 1:] != ordered[:, :-1]
+    there = np.concatenate([np.ones((len(target), 1), dtype=bool), there], axis=1)
     chosen = np.concatenate([target[:, None], np.maximum(ordered, 0)], axis=1)
-    values = terms.at(histories, chosen, standard).astype(np.float32)
-    return Pool(values, np.concatenate([np.ones((len(target), 1), dtype=bool), there], axis=1), gate.states(histories))
+    packed = np.argsort(~there, axis=1, kind="stable")[:, : there.sum(1).max(initial=0)]  # rating is what takes long
+    there, chosen = (np.take_along_axis(values, packed, axis=1) for values in (there, chosen))
+    return Pool(terms.at(histories, chosen, standard).astype(np.float32), there, gate.states(histories))
 
 
 def _unseen(values: Floats, histories: Histories) -> Floats:

@@ -128,8 +128,7 @@ class SequenceModel:
     """Trained with every event's successor as a target; `plan.batch` counts rows of `length` packed events.
 
     `negatives` items are drawn for a batch by their counts to the power `skew`, for all losses but `full`; `calibration` is
-    t of gBCE; `bins` is how many moments the calendar has; with `gaps` attention sees the time between events; `half` computes
-    the products of `full` in bfloat16.
+    t of gBCE; `bins` is how many moments the calendar has; with `gaps` attention sees the time between events.
     """
 
     width: PositiveInt = 64
@@ -143,7 +142,6 @@ class SequenceModel:
     calibration: float = Field(0.75, ge=0, le=1)
     bins: PositiveInt = 64
     gaps: bool = False
-    half: bool = False
     plan: Plan
 
     def fit(self, world: World, seed: int) -> tuple[Scorer, list[dict[str, float]]]:
@@ -178,9 +176,8 @@ class SequenceModel:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         counts = torch.from_numpy(np.bincount(world.histories.items, minlength=world.items))
         weight = counts.clamp(min=1).float() ** self.skew
-        criterion = losses.NextItem(
-            self.loss, (weight / weight.sum()).to(device), self.negatives, self.calibration, half=self.half or device.type == "cuda"
-        )
+        share = (weight / weight.sum()).to(device)
+        criterion = losses.NextItem(self.loss, share, self.negatives, self.calibration, half=device.type == "cuda")
         net = self.net(world, counts > 0, quantiles(world.histories.times, self.bins)).to(device)
         return Objective(net, windows(world.histories, self.length), criterion, device)
 

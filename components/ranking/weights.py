@@ -105,9 +105,11 @@ class Learnt:
 
 
 def join(pools: list[Pool]) -> Pool:
-    """Lay pools of equal width one after the other."""
-    there, state = ([getattr(pool, name) for pool in pools] for name in ("there", "state"))
-    return Pool(np.concatenate([pool.terms for pool in pools], 1), np.concatenate(there), np.concatenate(state))
+    """Lay pools one after the other; the widest says how many places there are."""
+    spare = [max(pool.there.shape[1] for pool in pools) - pool.there.shape[1] for pool in pools]
+    terms = [np.pad(pool.terms, [(0, 0), (0, 0), (0, more)]) for pool, more in zip(pools, spare, strict=True)]
+    there = [np.pad(pool.there, [(0, 0), (0, more)]) for pool, more in zip(pools, spare, strict=True)]
+    return Pool(np.concatenate(terms, 1), np.concatenate(there), np.concatenate([pool.state for pool in pools]))
 
 
 def ascend(contest: Contest, start: Floats, rounds: int = 5) -> Floats:
