@@ -254,5 +254,7 @@ def _spread(world: World, users: int = 256, candidates: int = 64) -> Tensor:
         return torch.ones(0)
     some, items = spaced(len(world.histories), users), spaced(world.items, candidates)
     z = world.reasoner.pairs(world.histories.pick(some), np.tile(items, (len(some), 1)))
+    if not z.size:
+        return torch.ones(z.shape[2])
     deviation = torch.from_numpy(z).float().std((0, 1), correction=0)
     return torch.where(deviation > 1e-6 * deviation.max(), deviation, 1.0)

@@ -168,7 +168,16 @@ def test_what_differs_by_rounding_alone_stays_small(ring):
     assert scorer.head.spread[0] == 1.0
 
 
+@dataclass(frozen=True)
+class Ignorant:
+    """The reasoner of a graph without an edge: z has no feature."""
+
+    def pairs(self, histories, candidates):
+        return np.zeros((*candidates.shape, 0), dtype=np.float32)
+
+
 ODD = {
+    "a graph without edges": world([[1, 2, 3], [2, 3, 4]], reasoner=Ignorant()),
     "one user": world([[1, 2, 3]]),
     "one item": world([[0, 0, 0]], items=1),
     "a long history": world([np.random.default_rng(0).integers(0, ITEMS, 20_000).tolist()]),
