@@ -24,6 +24,8 @@ import torch
 from measure import ROOT, commit, record, uncommitted
 from ranking_split import FOLDS, SETS, Case
 
+from components.ranking.attention import AttentionRanker
+
 SEEDS = 5
 
 
@@ -35,7 +37,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--seed", type=int, default=17, help="of the split of P3, and the first of the seeds")
-    parser.add_argument("--transformer", action="store_true", help="leave the attention part in, on both sides")
+    parser.add_argument("--transformer", action="store_true", help="leave the transformers in, on both sides")
     parser.add_argument("--override", action="append", default=[])
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
@@ -61,7 +63,7 @@ def _gain(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     about, weights = [], []
     for fold in range(FOLDS if asked.protocol == "P3" else 1):
         setting, ranker = knowledge_worlds.of(_case(name, fold, asked), asked.work)
-        parts = {key: part for key, part in ranker.parts.items() if asked.transformer or key != "attention"}
+        parts = {key: part for key, part in ranker.parts.items() if asked.transformer or not isinstance(part, AttentionRanker)}
         ranker, kept = replace(ranker, parts=parts, refit=False), {}
         about.append(setting.about)
         for number in range(asked.seeds):
