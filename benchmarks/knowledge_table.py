@@ -40,13 +40,12 @@ def _gain(record: dict[str, Any]) -> list[list[str]]:
         for side, value in sides.items():
             if side != "without":
                 gain = value["gain"]
-                text = f"{gain['share']:+.1%} [{gain['low']:+.1%}, {gain['high']:+.1%}]" if gain["share"] < MOST else "–"
+                text = f"{gain['share']:+.1%} [{gain['low']:+.1%}, {gain['high']:+.1%}]"
+                shown = "–" if gain["share"] >= MOST else f"**{text}**" if gain["low"] > 0 else text
                 protocol = record["protocol"] if question == "all" else f"{record['protocol']}, {question}"
                 about = [record["data"][0]["name"], protocol, f"{found['users']:,}", str(record["seeds"]), figure]
                 what = ", ".join(part for part in [side, "with the transformer" if "attention" in record.get("parts", []) else ""] if part)
-                rows.append(
-                    [*about, what, f"{sides['without']['mean']:.4f}", f"{value['mean']:.4f}", f"**{text}**" if gain["low"] > 0 else text]
-                )
+                rows.append([*about, what, f"{sides['without']['mean']:.4f}", f"{value['mean']:.4f}", shown])
     return rows
 
 
