@@ -22,7 +22,7 @@ from components.ranking.kinship import CONTENT, Kinship, features
 from components.ranking.linear import ItemLinear
 from components.ranking.parts import Floats, World
 
-DRAWS = 2  # sets of items that are cut from a fold's training
+DRAWS = 5  # sets of items that are cut from a fold's training; of two draws popularity learned a weight that did not hold
 NARROW = 300  # kinds of entities up to so many are given to the autoencoder as well
 RIDGES = (0.1, 0.3, 1.0)
 KNN = 1e6  # a ridge with which the autoencoder is the sum of cosines
