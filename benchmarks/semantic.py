@@ -1,6 +1,7 @@
-"""What semantic pretraining reaches: new items among themselves (P3), and seconds of the behaviour pretraining.
+"""What semantic pretraining reaches: new items among themselves (P3), what it buys on warm items (P1), and its seconds.
 
     python benchmarks/semantic.py cold ml-100k ml-latest-small --work FOLDER --judge FILE
+    python benchmarks/semantic.py gain ml-latest-small amazon-beauty amazon-toys --work FOLDER --judge FILE
     python benchmarks/semantic.py seconds movietweetings --work FOLDER
 
 Writes `benchmarks/records/semantic-WHAT-SET.json`, a fold's figures as soon as they are there; `benchmarks/semantic_table.py` shows them.
@@ -13,28 +14,35 @@ from typing import Any
 
 import knowledge_worlds
 import semantic_cold
+import semantic_gain
 import torch
 from measure import ROOT, commit, record, uncommitted
 from ranking_split import FOLDS, PROTOCOLS, SETS, Case, prepare
 
+from components import nodes
+from components.ranking.attention import AttentionRanker
+from components.semantic.behaviour import Behaviour
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["cold", "seconds"])
+    parser.add_argument("what", choices=list(RUNS))
     parser.add_argument("sets", nargs="+", choices=list(SETS))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--judge", type=Path, default=ROOT.parent / "shared" / "judge" / "judge.py")
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3, help="gain: how many trainings of each side")
+    parser.add_argument("--sides", nargs="+", default=list(semantic_gain.SIDES), choices=list(semantic_gain.SIDES), help="gain")
     parser.add_argument("--without-text", action="store_true", help="cold: of entities alone, no text is encoded")
     parser.add_argument("--override", action="append", default=[])
     asked = parser.parse_args()
     asked.work = asked.work.resolve()
-    if asked.what == "cold" and not asked.judge.exists():
+    if asked.what != "seconds" and not asked.judge.exists():
         parser.error(f"no judge at {asked.judge}: give --judge FILE")
     torch.set_num_threads(asked.threads)
     for name in asked.sets:
-        (_cold if asked.what == "cold" else _seconds)(name, asked)
+        RUNS[asked.what](name, asked)
 
 
 def _cold(name: str, asked: argparse.Namespace) -> None:
@@ -47,6 +55,19 @@ def _cold(name: str, asked: argparse.Namespace) -> None:
         folds.append(semantic_cold.run(setting, case, asked.judge, asked.seed, asked.work))
         found = {"protocol": PROTOCOLS["P3"], "text": not asked.without_text, "data": about, "folds_done": len(folds)}
         _write(f"cold-{name}", asked, found | {"among cold": semantic_cold.joined(folds, asked.seed)})
+
+
+def _gain(name: str, asked: argparse.Namespace) -> None:
+    case = Case(name, "P1", 0, asked.work / f"{name}-P1", asked.seed, asked.threads, tuple(asked.override))
+    setting, ranker = knowledge_worlds.of(case, asked.work)
+    behaviour = nodes.build(case.sections()["pretrain"]["behaviour"], "pretrain.behaviour")
+    head = ranker.parts["attention"]
+    assert isinstance(behaviour, Behaviour)
+    assert isinstance(head, AttentionRanker)
+    sides = list(dict.fromkeys(["neither", *asked.sides]))
+    seeds = range(asked.seed, asked.seed + asked.seeds)
+    found = semantic_gain.run(semantic_gain.Trial(setting, behaviour, head.sequence), sides, seeds, case, asked.judge)
+    _write(f"gain-{name}", asked, {"protocol": PROTOCOLS["P1"], "data": setting.about, "seeds": list(seeds)} | found)
 
 
 def _seconds(name: str, asked: argparse.Namespace) -> None:
@@ -62,6 +83,8 @@ def _write(name: str, asked: argparse.Namespace, value: dict[str, Any]) -> None:
     given = {"seed": asked.seed, "threads": asked.threads, "overrides": asked.override, "uncommitted": uncommitted()}
     record(f"semantic-{name}", commit(ROOT), given | value)
 
+
+RUNS = {"cold": _cold, "gain": _gain, "seconds": _seconds}
 
 if __name__ == "__main__":
     main()
