@@ -48,6 +48,7 @@ def main(
         _copy(align, aside, "nodes.parquet", "edges.parquet")
         _copy(converse, aside, "query.safetensors", "query.json")
         _copy(tables, aside, "items.parquet")
+        _copy(pretrain, aside, "profile.*")
         if (pretrain / OWN).is_dir():
             shutil.copytree(pretrain / OWN, aside / OWN)
         artifacts.write_table(aside / "users.parquet", pl.DataFrame({"user_id": dataset.users}))

@@ -15,6 +15,8 @@ from components.errors import BundleError, RequestError
 from components.knowledge.names import called, spelled
 from components.ranking.parts import Floats
 from components.recommend.catalogue import Catalogue, plain
+from components.semantic.fusion import Bools
+from components.semantic.profile import Taste
 from components.semantic.text import TextEncoder, phrase
 
 NEAR = 0.85  # likeness from which a title is meant, though it is spelled otherwise
@@ -30,11 +32,13 @@ class Finder:
     Attributes:
         unit: float64 (items, w), directions of the content vectors.
         encoder: what encoded them; None where the bundle names none.
+        taste: tells what people who say such things take; None where the data had no profiles.
     """
 
     catalogue: Catalogue
     unit: Floats
     encoder: TextEncoder | None
+    taste: Taste | None = None
 
     def rank(self, query: str) -> tuple[Ints, Floats]:
         """Order the catalogue by a query: int64 (items,), best first, and how well each item answers, float64 (items,), 1 at most.
@@ -57,16 +61,20 @@ class Finder:
     def leaning(self, profile: str) -> Floats:
         """Lean to what a person says of himself: float64 (items,), the cosine of its vector with each item's, standardised, times `TASTE`.
 
+        Where the data have profiles, so much as well for what their users took (`Taste`), before it is standardised.
+
         Raises:
             RequestError: it says nothing.
             BundleError: the bundle names no text encoder.
         """
-        _, cosines = self._heard("profile", profile, "describe the person and what he likes")
+        said, cosines = self._heard("profile", profile, "describe the person and what he likes")
         known = np.asarray(self.unit.any(axis=1), dtype=np.bool_)
-        spread = cosines[known].std() if known.any() else 0.0
-        if spread <= 1e-9:
-            return np.zeros(len(known))
-        return np.where(known, np.round(TASTE * (cosines - cosines[known].mean()) / spread, 6), 0.0)
+        leaning = _standard(cosines, known)
+        if self.taste and self.encoder:
+            taken = self.taste.of(phrase(self.encoder, said))
+            before = known & (np.arange(len(known)) < len(taken))  # of what came later nobody could take any
+            leaning = _standard(leaning + _standard(np.pad(taken, (0, len(known) - len(taken))), before), known)
+        return np.round(TASTE * leaning, 6)
 
     def _heard(self, field: str, text: str, instead: str) -> tuple[str, Floats]:
         """What a text says, and the cosine of its vector with each item's."""
@@ -98,6 +106,12 @@ def encoder(bundle: Path) -> TextEncoder | None:
     found = nodes.build(artifacts.read_json(path)["encoder"], "query.encoder")
     assert isinstance(found, TextEncoder)
     return found.carried(bundle)
+
+
+def _standard(values: Floats, known: Bools) -> Floats:
+    """Values less their mean, by their deviation, both over what is known; 0 where nothing is, or all are equal."""
+    spread = values[known].std() if known.any() else 0.0
+    return np.where(known, (values - values[known].mean()) / spread, 0.0) if spread > 1e-9 else np.zeros(len(values))
 
 
 def _called(names: list[str]) -> list[str]:

@@ -33,6 +33,7 @@ from components.recommend.session import Session
 from components.recommend.similarity import Similarity
 from components.recommend.wish import Wish
 from components.schema import Answer, Edge, Explanation, Filters, Item, Neighbour, Peer
+from components.semantic.profile import Taste
 from components.semantic.text import TextEncoder
 
 
@@ -56,6 +57,7 @@ class Recommender:
         reranking: rules and diversity.
         index: finds items by the cosine of their vectors; a small catalogue needs none.
         encoder: what encoded the catalogue's texts, and encodes what is searched for; None where the bundle names none.
+        taste: what a profile tells of a taste; None where the data had none.
         growth: how items are taken in that came after the bundle was made; None where it does not say.
         clock: tells which rules are in force; an evaluation gives a fixed time, so that it can be repeated.
     """
@@ -74,6 +76,7 @@ class Recommender:
     reranking: Reranking
     index: Faiss | None = None
     encoder: TextEncoder | None = None
+    taste: Taste | None = None
     growth: Growth | None = None
     clock: Callable[[], datetime] = _now
     block: int = 256
@@ -288,7 +291,7 @@ class Recommender:
     @cached_property
     def _finder(self) -> Finder:
         alone = self.texts.shape == self.content.shape
-        return Finder(self.catalogue, self.reranking.unit if alone else directions(self.texts), self.encoder)
+        return Finder(self.catalogue, self.reranking.unit if alone else directions(self.texts), self.encoder, self.taste)
 
     def _in_force(self, at: datetime | None = None) -> Reranking:
         return self.reranking.at(at or self.clock())

@@ -16,6 +16,7 @@ from components.recommend.find import encoder
 from components.recommend.growth import Growth
 from components.recommend.policy import Policy
 from components.recommend.retrieval import Faiss, directions, restore
+from components.semantic.profile import Taste
 from components.semantic.text import texts_of
 
 
@@ -43,6 +44,7 @@ def read(folder: Path) -> dict[str, Any]:
         "reranking": policy(folder).settle(catalogue, vectors["content"]),
         "index": index(folder, vectors["vectors"]),
         "encoder": encoder(folder),
+        "taste": Taste.read(folder),
         "growth": Growth.read(folder),
     }
 

@@ -10,11 +10,12 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from components.data.histories import Histories, Ints, spaced
+from components.data.histories import Histories
 from components.errors import ConfigError, DataError
 from components.schema import node
 from components.semantic.bert import MASK, PAD, BehaviourBERT, Shape, join
 from components.semantic.contrast import info_nce
+from components.semantic.probe import Probe
 from components.start import Start
 from components.training import Plan, fit
 
@@ -37,7 +38,8 @@ class Behaviour:
     Loss: mlm · MLM + nsp · NSP + match · InfoNCE(u, v) + view · InfoNCE(v, content).
 
     `user_dropout` users are replaced by [UNK], so that strangers can be encoded; `modality_dropout` items are left with one
-    modality. MLM is a softmax over all items up to
+    modality; `profile_dropout` profiles are left out. Of the others a share `alone` is matched by the profile alone, without
+    user and history. MLM is a softmax over all items up to
     `full`, beyond that over the target and `negatives` drawn evenly. `probe` users measure each epoch.
     """
 
@@ -49,6 +51,8 @@ class Behaviour:
     modality_dropout: float = Field(0.3, ge=0, le=1)
     mask: float = Field(0.2, ge=0, lt=1)
     user_dropout: float = Field(0.5, ge=0, le=1)
+    profile_dropout: float = Field(0.5, ge=0, le=1)
+    alone: float = Field(0.5, ge=0, le=1)
     mlm: NonNegativeFloat = 1.0
     nsp: NonNegativeFloat = 0.5
     hard: float = Field(0.0, ge=0, le=1)
@@ -59,14 +63,16 @@ class Behaviour:
     probe: PositiveInt = 1000
     plan: Plan
 
-    def module(self, content: Tensor, train: Histories, widths: tuple[int, ...] = ()) -> BehaviourBERT:
+    def module(self, content: Tensor, train: Histories, widths: tuple[int, ...] = (), profiles: Tensor | None = None) -> BehaviourBERT:
         """Build an untrained module; raises ConfigError when `heads` does not divide `width`."""
         if self.width % self.heads:
             raise ConfigError(f"behaviour.heads: {self.heads} does not divide behaviour.width, {self.width}")
         seen = np.bincount(train.items, minlength=len(content)) > 0
         wide = widths or (content.shape[1],)
-        shape = Shape(self.width, self.layers, self.heads, self.length, self.dropout, len(content), len(train), wide, self.modality_dropout)
-        return BehaviourBERT(shape, content, torch.from_numpy(seen), torch.from_numpy(train.lengths > 0))
+        told = 0 if profiles is None or not profiles.any() else profiles.shape[1]
+        sizes = (self.width, self.layers, self.heads, self.length, self.dropout, len(content), len(train))
+        shape = Shape(*sizes, wide, self.modality_dropout, told)
+        return BehaviourBERT(shape, content, torch.from_numpy(seen), torch.from_numpy(train.lengths > 0), profiles if told else None)
 
     def pretrain(
         self,
@@ -77,12 +83,14 @@ class Behaviour:
         checkpoint: Path | None = None,
         widths: tuple[int, ...] = (),
         start: Start | None = None,
+        profiles: Tensor | None = None,
     ) -> tuple[BehaviourBERT, list[dict[str, float]]]:
         """Train on the histories of `train`; stop early on NDCG@10 of the users' first event in `valid`, if there is any.
 
         Args:
             content: float32 (items, d), the items' content; widths: of the modalities side by side in it, one by default.
             start: earlier weights to go on from.
+            profiles: float32 (users, w), vectors of what users say of themselves, 0 where they say nothing.
 
         Returns:
             the module, ready to encode, and its learning curve.
@@ -95,7 +103,7 @@ class Behaviour:
             raise DataError("pretrain: the training split has no event; look at the split and at validation.json")
         torch.manual_seed(seed)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        module = self.module(content, train, widths).to(device)
+        module = self.module(content, train, widths, profiles).to(device)
         counts = torch.from_numpy(np.bincount(train.items, minlength=len(content))).float().to(device)
         objective = Objective(self, module, torch.from_numpy(train.padded(self.length, PAD)[users]), torch.from_numpy(users), counts)
         probe = Probe.draw(train, valid, self.length, self.probe).to(device)
@@ -131,10 +139,13 @@ class Objective:
         tokens, kinds, own = self._lay(rows, forms)
         masked = self._masked(tokens, forms)
         users = self.users[picked].masked_fill(torch.rand(len(rows)) < self.settings.user_dropout, -1)
-        rows, forms, tokens, kinds, own, masked, users = (
-            part.to(self.counts.device) for part in (rows, forms, tokens, kinds, own, masked, users)
+        profiles = self._profiles(self.users[picked])
+        alone = self._alone(profiles, forms)
+        users, tokens = users.masked_fill(alone, -1), tokens.masked_fill(alone[:, None] & (tokens >= 0), PAD)
+        rows, forms, tokens, kinds, own, masked, users, profiles = (
+            part.to(self.counts.device) for part in (rows, forms, tokens, kinds, own, masked, users, profiles)
         )
-        states = self.module(tokens.masked_fill(masked, MASK), users, kinds)
+        states = self.module(tokens.masked_fill(masked, MASK), users, kinds, profiles)
         losses = [self.settings.mlm * self._mlm(states[:, 2:][masked], tokens[masked])]
         paired, matched = forms == _PAIR, forms == _MATCH
         if paired.any():
@@ -160,6 +171,18 @@ class Objective:
         second = rows[partner].masked_fill(~paired[:, None] | (age >= later[:, None]), PAD)
         tokens, kinds = join(first, second)
         return tokens, kinds, partner == torch.arange(size)
+
+    def _profiles(self, users: Tensor) -> Tensor:
+        """The users' profiles, some left out, (b, w)."""
+        if not self.module.shape.profile:
+            return torch.zeros(len(users), 0)
+        told = self.module.profiles[users.to(self.counts.device)].cpu()
+        return told * (torch.rand(len(users)) >= self.settings.profile_dropout)[:, None]
+
+    def _alone(self, profiles: Tensor, forms: Tensor) -> Tensor:
+        """Who is matched by the profile alone, bool (b,)."""
+        told = profiles.any(1) & (forms == _MATCH)
+        return told & (torch.rand(len(told)) < self.settings.alone) if told.any() else told
 
     def _closest(self, rows: Tensor) -> Tensor:
         """For each user the other one of the batch whose history is closest in content, int64 (b,)."""
@@ -197,61 +220,3 @@ class Objective:
         told = [block.any(1) for block in blocks]
         pairs = zip(self.module.views, blocks, told, strict=True)
         return torch.stack([info_nce(behaviour[there], view(block[there]), TEMPERATURE) for view, block, there in pairs]).sum()
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Users whose first validation event is predicted from their training history.
-
-    Attributes:
-        rows: int64 (users, length), training histories; users: their indices; items: int64 (users,), what followed.
-    """
-
-    rows: Tensor
-    users: Tensor
-    items: Tensor
-
-    @classmethod
-    def draw(cls, train: Histories, valid: Histories, length: int, most: int) -> "Probe":
-        """Take at most `most` users that have a validation event, evenly spaced."""
-        there = np.flatnonzero(valid.lengths > 0)
-        users: Ints = there[spaced(len(there), most)]
-        rows = train.pick(users).padded(length, PAD)
-        return cls(torch.from_numpy(rows), torch.from_numpy(users), torch.from_numpy(valid.items[valid.offsets[users]]))
-
-    def to(self, device: torch.device) -> "Probe":
-        """Move to where the module is."""
-        return Probe(self.rows.to(device), self.users.to(device), self.items.to(device))
-
-    def report(self, module: BehaviourBERT) -> dict[str, float]:
-        """All that is measured, or nothing where there are no such users."""
-        return self.measure(module) | {"nsp_accuracy": self.follows(module), "users": len(self.users)} if len(self.users) else {}
-
-    @torch.no_grad()
-    def measure(self, module: BehaviourBERT) -> dict[str, float]:
-        """Measure hit@1, hit@10 and NDCG@10 of the masked next item among all items not in the history."""
-        block = max(1, 2**24 // max(1, module.shape.items))
-        parts = [self._ranks(module, part) for part in torch.arange(len(self.users)).split(min(block, 512))]
-        ranks = torch.cat(parts).double()
-        gain = torch.where(ranks < 10, 1 / torch.log2(ranks + 2), 0.0)
-        return {"hit@1": float((ranks < 1).double().mean()), "hit@10": float((ranks < 10).double().mean()), "ndcg@10": float(gain.mean())}
-
-    @torch.no_grad()
-    def follows(self, module: BehaviourBERT) -> float:
-        """Measure how often NSP tells the user's next item from another user's, both after the user's history."""
-        right = 0
-        for part in torch.arange(len(self.users)).split(512):
-            for other, own in ((part, True), ((part + 1) % len(self.users), False)):
-                tokens, kinds = join(self.rows[part][:, 1:], self.items[other][:, None])
-                odds = module.follows(tokens, kinds, module(tokens, self.users[part], kinds))
-                right += int(((odds > 0) == own).sum())
-        return right / (2 * len(self.users))
-
-    def _ranks(self, module: BehaviourBERT, part: Tensor) -> Tensor:
-        rows, items = self.rows[part], self.items[part]
-        tokens, kinds = join(torch.cat([rows[:, 1:], torch.full_like(rows[:, :1], MASK)], 1), torch.full_like(rows[:, :1], PAD))
-        scores = module.predict(module(tokens, self.users[part], kinds)[:, -2])
-        target = scores.gather(1, items[:, None])
-        places = torch.where(rows >= 0, rows, module.shape.items)
-        old = torch.zeros(len(rows), module.shape.items + 1, dtype=torch.bool, device=rows.device).scatter(1, places, value=True)[:, :-1]
-        return ((scores > target) & ~old).sum(1)

@@ -14,13 +14,15 @@ from components import artifacts
 from components.data import histories
 from components.data.warm import Warm
 from components.progress import say
+from components.semantic import profile
 from components.semantic.adapt import Adaptation, carry
-from components.semantic.behaviour import TABLES, Behaviour, Probe
+from components.semantic.behaviour import TABLES, Behaviour
 from components.semantic.bert import PAD, BehaviourBERT
 from components.semantic.contrast import Companions
 from components.semantic.fusion import View, beside
 from components.semantic.image import ImageEncoder
 from components.semantic.media import Media
+from components.semantic.probe import Probe
 from components.semantic.teach import Lesson
 from components.semantic.text import TextEncoder, describe
 from components.semantic.video import VideoEncoder
@@ -47,6 +49,8 @@ def main(
 ) -> None:
     """Write content, item and user vectors, the BERT, the encoder if it was adapted, what was refused, and the report.
 
+    Where users have profiles, what reads a stranger's is written too.
+
     Where the catalogue names images (videos) and `media` and `image` (and `video`) are given, they are modalities beside the text.
     """
     data = histories.load(tables, split)
@@ -60,8 +64,9 @@ def main(
     content, widths = beside(present), tuple(view.vectors.shape[1] for view in present)
     earlier = Warm.read(warm, data.items, data.users)
     start = earlier and earlier.start("behaviour", TABLES)
+    profiles = torch.from_numpy(profile.told(own, tables / "users.parquet", data.users, STATE / "cache" / "text"))
     module, curve = behaviour.pretrain(
-        torch.from_numpy(content), data.train, data.valid, seed, checkpoint / "behaviour", widths=widths, start=start
+        torch.from_numpy(content), data.train, data.valid, seed, checkpoint / "behaviour", widths, start, profiles
     )
     report: dict[str, Any] = {
         "items": {"with_text": int(text.there.sum()), "without_text": int((~text.there).sum()), "in_training": int(module.seen.sum())},
@@ -80,6 +85,8 @@ def main(
         artifacts.write_tensors(aside / "users.safetensors", {"vectors": _users(module, rows).numpy()})
         artifacts.write_tensors(aside / "behaviour.safetensors", module.tensors())
         artifacts.write_json(aside / "behaviour.json", module.about())
+        if module.shape.profile:
+            profile.write(module, vectors["vectors"], aside)
         artifacts.write_table(aside / "refused.parquet", _refused(items, views))
         artifacts.write_json(aside / "pretrain.json", report)
 

@@ -206,7 +206,8 @@ class Pupil:
     def _few(self, count: int) -> dict[int, str]:
         """Refuse all, for want of files to learn from."""
         reason = f"fewer than {self.target.least} could be read, too few to learn from"
-        say(f"{self.name}: {count} files, {reason}; name a pretrained encoder, such as image_encoder=clip, or lower target.least")
+        instead = f"take a pretrained encoder, such as image_encoder=clip, or lower {self.name}_encoder.target.least"
+        say(f"{self.name}: {count} files, {reason}; {instead}")
         return dict.fromkeys(self.clips.files.paths, reason) | self.clips.refusals() | self.clips.files.refused
 
     def _rest(self, vectors: Floats, items: Ints, places: list[int]) -> None:

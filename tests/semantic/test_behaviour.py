@@ -5,8 +5,9 @@ from pydantic import ValidationError
 
 from components.data.histories import Histories
 from components.errors import ConfigError, DataError
-from components.semantic.behaviour import Behaviour, Objective, Probe
+from components.semantic.behaviour import Behaviour, Objective
 from components.semantic.bert import MASK, PAD, SEP, join, restore
+from components.semantic.probe import Probe
 from components.training import Plan
 
 ITEMS, USERS = 12, 60
@@ -205,3 +206,62 @@ def test_join_lays_segments_without_gaps():
     assert tokens.tolist() == [[1, 2, SEP, 4, SEP], [PAD, PAD, PAD, 3, SEP]]
     assert kinds.tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]
     assert MASK not in tokens
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Two tastes that never meet; all but every fifth user say which one is theirs, the last two without having done anything."""
+    rng = np.random.default_rng(5)
+    rows = [rng.permutation(8) + 8 * (user % 2) for user in range(60)] + [[], []]
+    profiles = torch.zeros(62, 4)
+    profiles[torch.arange(62), torch.arange(62) % 2] = 1.0
+    profiles[:60:5] = 0.0
+    train, valid = histories([row[:-1] for row in rows]), histories([row[-1:] for row in rows])
+    content = torch.from_numpy(rng.normal(size=(16, 8)).astype(np.float32))
+    module, _ = settings(dropout=0.1, plan={"epochs": 40}).pretrain(content, train, valid, seed=1, profiles=profiles)
+    return module, profiles, train, valid, content
+
+
+def taste(scores):
+    """The share of the first taste among the eight best items."""
+    return (scores.topk(8, dim=1).indices < 8).double().mean(1)
+
+
+def test_a_new_user_is_placed_by_profile_alone_history_alone_or_both(told):
+    module, profiles, *_ = told
+    nobody, items = torch.full((2, 1), PAD), module.encode_items()
+    with torch.no_grad():
+        said = taste(module.encode_users(nobody, profiles=profiles[60:]) @ items.T)
+        done = taste(module.encode_users(torch.tensor([[1, 2, 3], [11, 12, 13]])) @ items.T)
+        both = taste(module.encode_users(torch.tensor([[1, 2, 3], [11, 12, 13]]), profiles=profiles[60:]) @ items.T)
+        known = taste(module.encode_users(nobody, torch.tensor([60, 61])) @ items.T)
+    for found in (said, done, both, known):
+        assert found[0] > 0.8
+        assert found[1] < 0.2
+
+
+def test_who_has_no_profile_is_encoded_as_where_nobody_has_one(told):
+    module, _, train, *_ = told
+    rows, users = torch.from_numpy(train.padded(6, PAD)), torch.arange(62)
+    silent = restore(module.tensors(), module.about(), told[4].numpy())
+    with torch.no_grad():
+        loud = module.encode_users(rows, users)
+        assert torch.equal(loud[:60:5], silent.encode_users(rows, users)[:60:5])
+        assert not torch.allclose(loud[1], silent.encode_users(rows, users)[1], atol=1e-3)
+        assert torch.equal(module.encode_users(rows), silent.encode_users(rows))
+
+
+def test_without_profiles_nothing_is_learned_of_them(world, trained):
+    nothing = torch.zeros(USERS + 1, 4)
+    module, _ = settings(plan={"epochs": 1}).pretrain(*world, seed=1, profiles=nothing)
+    plain, _ = settings(plan={"epochs": 1}).pretrain(*world, seed=1)
+    assert module.tensors().keys() == trained.tensors().keys()
+    assert all(np.array_equal(value, plain.tensors()[name]) for name, value in module.tensors().items())
+    assert "profile" not in module.about()
+
+
+def test_what_a_profile_alone_foretells_is_measured_beside_a_stranger(told):
+    module, _, train, valid, _ = told
+    report = Probe.draw(train, valid, 6, 100).report(module)
+    assert report["profiles"] == 48
+    assert report["profile_ndcg@10"] > report["stranger_ndcg@10"] + 0.1
