@@ -20,6 +20,8 @@ Many = Annotated[int, typer.Option("-k", help="How many.")]
 Profile = Annotated[str | None, typer.Option(help="What the user says of himself, in words.")]
 Category = Annotated[list[str] | None, typer.Option(help="Only items of this category; may be repeated.")]
 
+New = Annotated[bool, typer.Option("--new", help="Only items that nobody had chosen when the bundle was made.")]
+
 
 def recommend(
     *,
@@ -28,6 +30,7 @@ def recommend(
     profile: Profile = None,
     k: Many = 10,
     category: Category = None,
+    new: New = False,
     bundle: Bundle = None,
     json: Json = False,
 ) -> None:
@@ -35,7 +38,9 @@ def recommend(
     from components.recommend import Recommender
     from flows import tables
 
-    found = Recommender.load(bundle or BUNDLE).recommend(user=user, history=_ids(history), k=k, filters=_filters(category), profile=profile)
+    known = Recommender.load(bundle or BUNDLE)
+    fresh = [item for item, count in zip(known.items, known.counts, strict=True) if not count] if new else None
+    found = known.recommend(user=user, history=_ids(history), k=k, filters=_filters(category, fresh), profile=profile)
     if json:
         print(found.model_dump_json(indent=2))
         return
@@ -135,10 +140,10 @@ def _ids(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _filters(category: list[str] | None) -> "Filters":
+def _filters(category: list[str] | None, items: list[str] | None = None) -> "Filters":
     from components.schema import Filters
 
-    return Filters(include={"category": category} if category else {})
+    return Filters(include={"category": category} if category else {}, items=items)
 
 
 def _json(found: "Sequence[BaseModel]") -> str:
