@@ -38,9 +38,9 @@ class Behaviour:
     Loss: mlm · MLM + nsp · NSP + match · InfoNCE(u, v) + view · InfoNCE(v, content).
 
     `user_dropout` users are replaced by [UNK], so that strangers can be encoded; `modality_dropout` items are left with one
-    modality; `profile_dropout` profiles are left out. Of the others a share `alone` is matched by the profile alone, without
-    user and history. MLM is a softmax over all items up to
-    `full`, beyond that over the target and `negatives` drawn evenly. `probe` users measure each epoch.
+    modality; `profile_dropout` profiles are left out, and of the others a share `alone` is matched by itself, without user and
+    history. MLM is a softmax over all items up to `full`, beyond that over the target and `negatives` drawn evenly. `probe`
+    users measure each epoch.
     """
 
     width: PositiveInt = 64

@@ -58,8 +58,7 @@ class BehaviourBERT(nn.Module):
         self.shape = shape
         width = shape.width
         self.register_buffer("content", content, persistent=False)
-        told = torch.zeros(shape.users, shape.profile) if profiles is None else profiles
-        self.register_buffer("profiles", told, persistent=False)
+        self.register_buffer("profiles", torch.zeros(shape.users, shape.profile) if profiles is None else profiles, persistent=False)
         self.register_buffer("seen", items)
         self.register_buffer("known", users)
         self.fusion = Fusion(shape.content, width, shape.drop)
@@ -74,7 +73,7 @@ class BehaviourBERT(nn.Module):
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
         self.views = nn.ModuleList([nn.Linear(wide, width) for wide in shape.content])
         self.verdict = nn.Linear(2 * width, 1)
-        self.profile = _profile(told, width) if shape.profile else None
+        self.profile = _profile(self.profiles, width) if shape.profile else None
 
     def encode_users(self, history: Tensor, users: Tensor | None = None, profiles: Tensor | None = None) -> Tensor:
         """Encode histories to u, (b, d).
@@ -120,9 +119,8 @@ class BehaviourBERT(nn.Module):
         needed = (tokens != PAD).sum(1)
         groups = _alike(needed)
         longest = [int(needed[part].max()) for part in groups]
-        outputs = [
-            self._run(inputs[part], tokens[part], types[part], shown[part], short) for part, short in zip(groups, longest, strict=True)
-        ]
+        runs = zip(groups, longest, strict=True)
+        outputs = [self._run(inputs[part], tokens[part], types[part], shown[part], short) for part, short in runs]
         return torch.cat(outputs)[torch.cat(groups).argsort()] if size else inputs
 
     def embed(self, items: Tensor | None = None) -> Tensor:
@@ -192,13 +190,11 @@ class BehaviourBERT(nn.Module):
         return embedded
 
 
-def restore(
-    tensors: Arrays, about: dict[str, Any], content: np.ndarray[Any, Any], profiles: np.ndarray[Any, Any] | None = None
-) -> BehaviourBERT:
-    """Rebuild a module from `tensors()`, `about()`, the items' content vectors and the users' profiles, ready to encode."""
+def restore(tensors: Arrays, about: dict[str, Any], content: np.ndarray[Any, Any]) -> BehaviourBERT:
+    """Rebuild a module from `tensors()`, `about()` and the items' content vectors, ready to encode; profiles are not kept."""
     shape = replace(Shape(**about), content=tuple(about["content"]))
     items, users = torch.from_numpy(tensors["seen"]), torch.from_numpy(tensors["known"])
-    module = BehaviourBERT(shape, torch.from_numpy(content), items, users, None if profiles is None else torch.from_numpy(profiles))
+    module = BehaviourBERT(shape, torch.from_numpy(content), items, users)
     module.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
     return module.eval()
 
@@ -223,8 +219,7 @@ def join(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 def _profile(told: Tensor, width: int) -> nn.Sequential:
     """What makes a token of a profile; at the start the mean profile says nothing."""
-    linear = nn.Linear(told.shape[1], width)
-    known = told[told.any(1)]
+    linear, known = nn.Linear(told.shape[1], width), told[told.any(1)]
     with torch.no_grad():
         linear.bias.copy_(-linear.weight @ known.mean(0) if len(known) else linear.bias)
     return nn.Sequential(linear, nn.LayerNorm(width))

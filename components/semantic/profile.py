@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -10,9 +10,11 @@ import torch
 
 from components import artifacts
 from components.progress import say
-from components.semantic.bert import PAD, BehaviourBERT, restore
 from components.semantic.cache import Floats
 from components.semantic.text import TextEncoder
+
+if TYPE_CHECKING:
+    from components.semantic.bert import BehaviourBERT
 
 Doubles = np.ndarray[Any, np.dtype[np.float64]]
 NAME = "profile"  # of the files
@@ -35,7 +37,7 @@ def told(encoder: TextEncoder, table: Path, users: list[str], cache: Path) -> Fl
     return vectors
 
 
-def write(module: BehaviourBERT, vectors: Floats, folder: Path) -> None:
+def write(module: "BehaviourBERT", vectors: Floats, folder: Path) -> None:
     """Write what a stranger's profile is read by: the BERT without its tables, and the items' v, float32 (items, d)."""
     kept = {name: value for name, value in module.tensors().items() if name not in OF_DATA}
     artifacts.write_tensors(folder / f"{NAME}.safetensors", kept | {"vectors": vectors})
@@ -51,7 +53,7 @@ class Taste:
         vectors: float64 (items, d), the v_j.
     """
 
-    module: BehaviourBERT
+    module: "BehaviourBERT"
     vectors: Doubles
 
     @classmethod
@@ -59,6 +61,8 @@ class Taste:
         """Read what `write` wrote; None where the data had no profiles."""
         if not (folder / f"{NAME}.safetensors").exists():
             return None
+        from components.semantic.bert import restore
+
         tensors, about = artifacts.read_tensors(folder / f"{NAME}.safetensors"), artifacts.read_json(folder / f"{NAME}.json")
         vectors, width = tensors.pop("vectors"), about["width"]
         blank = {"residual": (1, width), "bias": (1,), "users": (0, width)}
@@ -71,5 +75,5 @@ class Taste:
     def of(self, profile: Floats) -> Doubles:
         """How much likelier than to a stranger each item is, given a profile's vector (w,): float64 (items,), a difference of logs."""
         pair = torch.from_numpy(np.stack([profile, np.zeros_like(profile)]).astype(np.float64))
-        own, stranger = self.module.encode_users(torch.full((2, 1), PAD), profiles=pair).numpy()
+        own, stranger = self.module.encode_users(torch.zeros((2, 0), dtype=torch.int64), profiles=pair).numpy()
         return self.vectors @ (own - stranger) / len(own) ** 0.5

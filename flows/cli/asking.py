@@ -40,6 +40,8 @@ def recommend(
 
     known = Recommender.load(bundle or BUNDLE)
     fresh = [item for item, count in zip(known.items, known.counts, strict=True) if not count] if new else None
+    if fresh == []:
+        note("every item of this bundle has been chosen by somebody: none is new")
     found = known.recommend(user=user, history=_ids(history), k=k, filters=_filters(category, fresh), profile=profile)
     if json:
         print(found.model_dump_json(indent=2))

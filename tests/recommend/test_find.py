@@ -115,3 +115,19 @@ def test_an_item_is_shown_as_plain_text() -> None:
     assert (shown.title, shown.text, shown.categories, shown.attributes) == ("One & all", "x", ["K L"], {"maker": ["A B", "C"]})
     with pytest.raises(RequestError, match="item_id: no item 'b'"):
         Catalogue(items).show("b")
+
+
+class Drama:
+    """What people with any profile take: the first two films; it knows of the first six alone."""
+
+    def of(self, profile: np.ndarray) -> np.ndarray:
+        assert profile.shape == (384,)
+        return np.array([1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
+
+
+def test_a_profile_leans_to_what_people_who_say_so_take_as_to_what_is_near_its_words(finder: Finder) -> None:
+    words = finder.leaning("something from space")
+    both = replace(finder, taste=Drama()).leaning("something from space")  # type: ignore[arg-type]
+    moved = both - words
+    assert moved[:2].min() > moved[2:6].max() + 1
+    assert (both[6] > both[7]) == (words[6] > words[7])
