@@ -24,6 +24,8 @@ def runs(api: str) -> list[tuple[str, str]]:
 
 def test_a_work_pool_runs_the_deployment_of_prefect_yaml(served, until, inhabitants):
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    limited = [one["name"] for one in declared["deployments"] if "concurrency_limit" in one]
+    assert not limited, "a server that dies during a run never lets go of the slot, and every later run is cancelled"
     declared["deployments"][0]["parameters"]["promote"] = False  # there is no bundle to promote
     declared["deployments"][0]["schedules"] = [{"interval": 20, "active": True}]
     served.write("prefect.yaml", yaml.safe_dump(declared))
