@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 from measure import ROOT, clone, commit, record
 
+sys.path.insert(0, str(ROOT))  # before this folder, whose serving.py is another one
 from serving.store import Row, Store
 
 SHARE = 0.01
