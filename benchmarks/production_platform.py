@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class Platform:
         return self.start(*command, **extra).wait()
 
     @contextmanager
-    def prefect(self) -> Iterator["subprocess.Popen[bytes]"]:
+    def prefect(self) -> Generator["subprocess.Popen[bytes]"]:
         """A Prefect server until the block ends."""
         port = free()
         home = {"PREFECT_HOME": str(self.project / ".state/prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
@@ -97,7 +97,7 @@ class Platform:
         bundle = artifacts.read_json(self.project / "reports/metrics.json")["bundle"]
         for name in ("gate", "promotion"):
             path = self.project / f"reports/{name}.json"
-            said = artifacts.read_json(path) if path.exists() else {"bundle": None}
+            said: dict[str, Any] = artifacts.read_json(path) if path.exists() else {"bundle": None}
             found += [row["name"] for row in said["criteria"] if not row["passed"]] if said["bundle"] == bundle else []
         return found
 
@@ -152,14 +152,13 @@ class Service:
         return self.client.get("/models").raise_for_status().json()["served"]
 
     def kill(self) -> None:
-        """End it and its worker without a word."""
+        """End it and its workers, which have groups of their own, without a word."""
         assert self.process
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        strike(self.process, whole=True)
 
 
 @contextmanager
-def watching(service: Service) -> Iterator[list[float]]:
+def watching(service: Service) -> Generator[list[float]]:
     """Seconds from the pointer's rename to the service's taking over, for each switch while the block runs."""
     took: list[float] = []
     done = threading.Event()
@@ -187,6 +186,17 @@ def watching(service: Service) -> Iterator[list[float]]:
         time.sleep(0.2)
         done.set()
         thread.join()
+
+
+def strike(process: "subprocess.Popen[bytes]", *, whole: bool) -> None:
+    """Kill a command, hard: its process group, or all that it ever started at once, as a machine that loses its power."""
+    struck = psutil.Process(process.pid).children(recursive=True) if whole and process.poll() is None else []
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for child in struck:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    process.wait()
 
 
 def answers(url: str, process: "subprocess.Popen[bytes]") -> None:
