@@ -84,6 +84,15 @@ def test_what_is_recommended_is_what_was_evaluated(retrained: tuple[Path, subpro
         assert rows["score"].to_list() == [item.score for item in answer.items]
 
 
+def test_dvc_draws_reliability_slices_and_learning_curves(retrained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    ended = run(retrained[0], "dvc", "plots", "show", "--out", str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    drawn = (tmp_path / "index.html").read_text()
+    for title, field in {"came true": "wanted", "by slice": "NDCG@10", "on validation": "score", "Queries": "loss"}.items():
+        assert title in drawn
+        assert f'"{field}"' in drawn
+
+
 def test_rows_in_are_rows_kept_and_quarantined(retrained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     project, _ = retrained
     for table in json.loads((project / "artifacts" / "validate" / "validation.json").read_text()).values():
