@@ -1,8 +1,9 @@
-"""Make docs/results.md and docs/ranking.md of the records."""
+"""Make docs/results.md, docs/ranking.md and the measured part of docs/operations.md of the records."""
 
 import json
 from typing import Any
 
+import operations_table
 import ranking_table
 from measure import RECORDS, ROOT
 
@@ -29,6 +30,7 @@ def main() -> None:
     (ROOT / "docs" / "results.md").write_text("\n".join(parts))
     if list(RECORDS.glob("ranking-*.json")):
         (ROOT / "docs" / "ranking.md").write_text(ranking_table.render())
+    operations_table.main()
 
 
 def _set(record: dict[str, Any]) -> str:
