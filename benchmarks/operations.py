@@ -45,7 +45,9 @@ def switches(both: Sequence[Ground]) -> Row:
                 status = ground.platform.run("zhijian", verb)
                 command = time.monotonic() - began
             now, bundle = answers(service), ground.pointer["bundle"]
-            row = {"verb": verb, "status": status, "command_s": command, "to_served_s": took[0] if took else None}
+            if status or not took:
+                raise SystemExit(f"`zhijian {verb}` ended with {status}, and {len(took)} switches were seen; see {ground.platform.log}")
+            row = {"verb": verb, "command_s": command, "to_served_s": took[0]}
             rows.append(row | {"same_answers": kept.setdefault(bundle, now) == now})
     return {
         verb: [{key: row[key] for key in row if key != "verb"} for row in rows if row["verb"] == verb] for verb in ("rollback", "promote")
@@ -155,7 +157,7 @@ def summary(found: Row) -> Row:
         rows = found["switches"]
         said["rollback_s"] = max(row["command_s"] for row in rows["rollback"])
         said["promote_to_served_s"] = max(row["to_served_s"] for verb in rows for row in rows[verb])
-        said["same_answers"] = all(row["same_answers"] and row["status"] == 0 for verb in rows for row in rows[verb])
+        said["same_answers"] = all(row["same_answers"] for verb in rows for row in rows[verb])
     if "ticks" in found:
         said["tick_late_s"] = max(found["ticks"]["late_s"])
         said["killed_tick_healed"] = found["ticks"]["healed"] and not found["ticks"]["wrong"]
