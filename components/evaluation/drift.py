@@ -1,6 +1,7 @@
 """Drift: whether what happens now still looks like what the champion was trained on."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from components.ranking.parts import Floats
 GROUPS = 10  # of items by popularity, each with as many of the earlier events
 AXES = 5  # of the embedding, those along which the earlier events differ most
 OTHER = "(unknown item)"
+CHANCE = 0.001  # a distance that so few equal samples reach is none of chance; few users reach any bound
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Bounds:
 
     Attributes:
         psi: population stability index; by custom below 0.1 is none, from 0.2 on a clear one.
-        ks: Kolmogorov-Smirnov distance, the largest gap of two distribution functions.
+        ks: Kolmogorov-Smirnov distance, the largest gap of two distribution functions; it must be beyond chance, too.
         least: events (or scores) on each side below which nothing is said.
     """
 
@@ -99,9 +101,10 @@ def _psi(name: str, before: Ints, now: Ints, labels: list[str], bound: float) ->
 
 
 def _ks(name: str, before: Floats | Ints, now: Floats | Ints, bounds: Bounds) -> Drift:
-    value = float(ks_2samp(before, now, method="asymp").statistic)  # pyright: ignore[reportAttributeAccessIssue]
+    found: Any = ks_2samp(before, now, method="asymp")
+    value = float(found.statistic)
     reason = f"the median went from {np.median(before):.4g} to {np.median(now):.4g}"
-    return Drift(name, "KS", value, bounds.ks, value >= bounds.ks, reason)
+    return Drift(name, "KS", value, bounds.ks, value >= bounds.ks and found.pvalue < CHANCE, reason)
 
 
 def _shares(before: pl.Series, now: pl.Series) -> tuple[Ints, Ints, list[str]]:

@@ -33,6 +33,12 @@ def test_nothing_drifts_where_nothing_changed_in_twenty_draws():
         assert not any(found(events(draw), events(draw)).values()), seed
 
 
+def test_few_users_differ_by_chance_and_that_is_no_drift():
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        assert not found(events(draw, 500, users=60), events(draw, 500, users=60))["events per user"], seed
+
+
 def test_what_changed_is_named():
     draw = np.random.default_rng(1)
     before = events(draw)
