@@ -98,8 +98,7 @@ def kills(both: Sequence[Ground]) -> Row:
     draw = np.random.default_rng(SEED)
     moments = [(number + part) / KILLS for number, part in enumerate(draw.random(KILLS))]
     halves = [draw.permutation(moments[side::2]).tolist() for side in range(2)]
-    flat = [row for part in beside(killing, both, halves) for row in part]
-    return {"kills": flat, "hit": sum(not row["had_ended"] for row in flat)}
+    return {"kills": [row for part in beside(killing, both, halves) for row in part]}
 
 
 def killing(ground: Ground, shares: Sequence[float]) -> list[Row]:
@@ -114,8 +113,9 @@ def killed(ground: Ground, share: float, service: Service, acknowledged: list[st
     process = ground.platform.start("zhijian", "retrain", "--promote")
     with suppress(subprocess.TimeoutExpired):
         process.wait(share * ground.seconds)
+    if process.poll() is not None:  # it was faster than the undisturbed run
+        return killed(ground, 0.8 * share, service, acknowledged, whole=whole)
     row: Row = {"after_s": share * ground.seconds, "all_at_once": whole, "stage": ground.under_way()}
-    row["had_ended"] = process.poll() is not None
     strike(process, whole=whole)
     until(lambda: not ground.platform.inhabitants(), 60)
     row |= {"wrong": ground.wrong(acknowledged[:]), "still_serves": bool(answers(service)[0])}
@@ -133,6 +133,7 @@ def drift(both: Sequence[Ground]) -> Row:
                 service.ask("/feedback", {"events": part.to_dicts()})
             assert ground.platform.run("zhijian", "monitor") == 0, f"see {ground.platform.log}"
             found[name] = [{key: one[key] for key in WATCHED} for one in triggers(ground.platform.api)]
+            assert found[name], "nothing was looked at"
     return found
 
 

@@ -50,9 +50,9 @@ def _small(record: Row) -> Iterator[Line]:
         yield _seconds(f"how late {len(rows['late_s'])} scheduled runs began", said, "tick_late_s")
         yield f"a tick's run killed in `{rows['killed_in']}`, the next", "heals it", *_held(said["killed_tick_healed"], "does", "does not")
     if rows := record.get("kills"):
-        stages = ", ".join(dict.fromkeys(row["stage"] for row in rows["kills"] if not row["had_ended"]))
+        stages = ", ".join(dict.fromkeys(row["stage"] for row in rows["kills"]))
         yield (
-            f"{rows['hit']} retrainings killed ({stages}): champion, lock, event log",
+            f"{len(rows['kills'])} retrainings killed ({stages}): champion, lock, event log",
             "sound",
             *_held(said["kills_sound"], "sound", "not"),
         )
