@@ -14,6 +14,7 @@ How = Literal["liked", "disliked", "seen", "rejected", "accepted"]
 Kind = Literal[
     "must",  # entities: any of them is a condition
     "never",  # entities: none of them may be shown
+    "answer",  # entities: any of them was chosen of those offered; evidence, not a condition
     "wish",  # entities: preferably
     "lift",  # entities, or all of a kind: no longer a condition, a negation or a wish
     "range",  # a number must lie within; `out`: must not
@@ -30,7 +31,7 @@ Kind = Literal[
     "chat",  # small talk, by topic
     "unclear",  # a name that is ambiguous (items or entities are the choice) or not known
 ]
-CHANGES = frozenset({"must", "never", "wish", "lift", "range", "judge", "remove"})
+CHANGES = frozenset({"must", "never", "answer", "wish", "lift", "range", "judge", "remove"})
 
 
 class Entity(Message):

@@ -8,6 +8,7 @@ import numpy as np
 from components.dialogue.acts import Act, Entity
 from components.dialogue.element import Element
 from components.dialogue.lexicon import Lexicon
+from components.dialogue.numbers import figures
 from components.dialogue.state import Question, State
 
 T = TypeVar("T")
@@ -25,6 +26,24 @@ def answered(state: State, elements: Sequence[Element], lexicon: Lexicon) -> tup
     if any(element.kind in {"name", "figure"} for element in elements):
         return ()
     return _relaxed(question, cues) if question.kind == "relax" else _preferred(question, cues)
+
+
+def chosen(state: State, acts: tuple[Act, ...], elements: Sequence[Element], lexicon: Lexicon) -> tuple[Act, ...]:
+    """The acts, in which what only names what was offered is an answer and no condition, unless the words insist on it."""
+    question = state.question
+    if question is None or question.kind != "facet" or any(element.has("only", "strict") for element in elements):
+        return acts
+    return tuple(_answer(act, question.entities, lexicon) for act in acts)
+
+
+def _answer(act: Act, offered: Sequence[Entity], lexicon: Lexicon) -> Act:
+    """The act as an answer, where it asks for no more than was offered, by name or as the span of time that it names."""
+    if act.kind == "range":
+        named = tuple(entity for entity in offered if act.range in [figure.range for figure in figures(entity.value.lower(), lexicon)])
+        return Act(kind="answer", entities=named) if named and not act.replace else act
+    known = {(entity.kind, entity.value) for entity in offered}
+    fits = act.kind == "must" and not act.replace and known.issuperset((entity.kind, entity.value) for entity in act.entities)
+    return act.model_copy(update={"kind": "answer"}) if fits else act
 
 
 def _chosen(question: Question, elements: Sequence[Element], cues: set[str], lexicon: Lexicon) -> tuple[Act, ...]:
@@ -98,5 +117,5 @@ def _preferred(question: Question, cues: set[str]) -> tuple[Act, ...]:
     if cues & {"none", "else"} or ("no" in cues and not cues - {"no", "neg", "bad"}):
         return (Act(kind="skip", entities=question.entities), *others)
     if cues == {"all"} and question.entities:
-        return (Act(kind="must", entities=question.entities),)
+        return (Act(kind="answer", entities=question.entities),)
     return ()

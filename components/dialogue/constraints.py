@@ -44,8 +44,7 @@ class Constraints:
     def met(self, slots: Slots, item: str) -> list[Entity]:
         """Entities that were asked for or liked, and that the item has."""
         has = self.lexicon.has[self.lexicon.catalogue.index[item]]
-        wanted = [*(entity for group in slots.must for entity in group), *slots.wishes]
-        return [entity for entity in wanted if (entity.kind, entity.value, entity.relation) in has]
+        return [entity for entity in (*slots.wanted, *slots.wishes) if (entity.kind, entity.value, entity.relation) in has]
 
     def relaxation(self, slots: Slots, passed: Sequence[str] = ()) -> tuple[list[str], int]:
         """The fewest conditions, three at most, whose removal leaves anything; of those what leaves most, and how many items that are."""
@@ -71,7 +70,7 @@ class Constraints:
     def _breaks(self, place: int, item: str, chip: str, entry: Opinion | tuple[Entity, ...] | Entity | Range) -> bool:
         has = self.lexicon.has[place]
         if isinstance(entry, tuple):
-            return not any((entity.kind, entity.value, entity.relation) in has for entity in entry)
+            return chip.startswith("must") and not any((entity.kind, entity.value, entity.relation) in has for entity in entry)
         if isinstance(entry, Range):
             values = self.lexicon.numbers.get(entry.name)
             return not entry.holds(float("nan") if values is None else float(values[place]))

@@ -15,7 +15,7 @@ from components.dialogue.slots import Slots
 from components.dialogue.state import State, Turn
 from components.dialogue.tokens import key
 
-SPOKEN = frozenset({"ask", "must", "never", "wish", "lift", "range", "judge", "skip"})  # acts whose words say what is wanted
+SPOKEN = frozenset({"ask", "must", "never", "answer", "wish", "lift", "range", "judge", "skip"})  # acts whose words say what is wanted
 
 
 class Leaning(Protocol):
@@ -65,7 +65,7 @@ class Heard:
         return bool(set(key(turn.echo).split()) - named - vocabulary.own)
 
     def _said(self, turn: Turn, slots: Slots) -> Said:
-        wanted = [*(entity for group in slots.must for entity in group), *slots.wishes]
+        wanted = [*slots.wanted, *slots.wishes]
         named = [entity for act in turn.acts for entity in act.entities]
         items = [item for act in turn.acts for item in act.items]
         return Said(
@@ -93,6 +93,11 @@ def wished(lexicon: Lexicon, state: State) -> Floats:
     for entity in declined(state):
         total -= lexicon.mask([entity])
     return total
+
+
+def met(lexicon: Lexicon, slots: Slots) -> Floats:
+    """How many of the answers to questions each item meets: float64 (items,)."""
+    return sum((lexicon.mask(group).astype(np.float64) for group in slots.answers), np.zeros(len(lexicon.catalogue.ids)))
 
 
 def declined(state: State) -> list[Entity]:

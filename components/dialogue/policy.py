@@ -27,6 +27,7 @@ class Dialogue:
         gain: bits that the answer must be expected to give, for a question to be asked.
         options: values offered in a question.
         unsure: how often people have no answer.
+        reliable: how often people answer a question rightly: what a chosen answer adds, by its log-odds, to items that meet it.
         wish: what an entity that is liked adds to the score of an item that has it, in deviations of a term; what one that was
             offered and not taken costs.
         query: weight of what the query model makes of the words.
@@ -38,8 +39,9 @@ class Dialogue:
     candidates: PositiveInt = 1000
     budget: NonNegativeInt = 3
     gain: NonNegativeFloat = 0.7
-    options: int = Field(default=5, ge=2, le=12)
+    options: int = Field(default=8, ge=2, le=12)
     unsure: float = Field(default=0.15, ge=0, lt=1)
+    reliable: float = Field(default=0.95, gt=0.5, lt=1)
     wish: NonNegativeFloat = 0.8
     query: NonNegativeFloat = 1.0
     skip: list[str] = Field(default_factory=lambda: ["year", "keyword", "tag"])
@@ -66,7 +68,7 @@ class Policy:
         for kind in self._open(state):
             entities, gain = self.gain(kind, items, chances, offered(state))
             if gain >= self.settings.gain and (best is None or gain > best[0]):
-                best = gain, Question(kind="facet", name=kind, entities=entities, then=Act(kind="must"))
+                best = gain, Question(kind="facet", name=kind, entities=entities, then=Act(kind="answer"))
         return best and best[1]
 
     def gain(self, kind: str, items: Ints, chances: Floats, known: frozenset[Entity] = frozenset()) -> tuple[tuple[Entity, ...], float]:
@@ -95,7 +97,7 @@ class Policy:
     def _open(self, state: State) -> list[str]:
         """Kinds that may be asked about: not a time where one is set, and no further person beside the one that is wanted."""
         dated = self.lexicon.number("time") in {span.name for span in state.slots.ranges}
-        wanted = {entity.kind for group in state.slots.must for entity in group}
+        wanted = {entity.kind for entity in state.slots.wanted}
         settled = {kind for kind in wanted if len(self.lexicon.kinds[kind]) > MANY}
         closed = {*self.settings.skip, *settled, *(("decade", "year") if dated else ())}
         return [kind for kind in self.lexicon.kinds if kind not in closed]

@@ -136,8 +136,7 @@ class Query:
 
     def beside(self, scales: Floats) -> "Query":
         """The same, to be added to a ranker's scores of this calibration, float64 (states, 2); the first state has no history."""
-        steep = scales[1:, 0] if len(scales) > 1 else scales[:, 0]
-        return replace(self, slope=max(FLAT, float(np.median(steep))))
+        return replace(self, slope=steepness(scales))
 
     def grow(self, graph: Knowledge, content: Floats, items: pl.DataFrame, year: int | None) -> "Query":
         """The same over a catalogue with more items, whose vectors are `content`; what is asked about is what was learned of.
@@ -212,6 +211,11 @@ class Query:
         """Cosine of each item's content with what is liked, less what is not."""
         taste = (_shares(memory.liked) - _shares(memory.disliked)) @ self.content
         return _unit(taste) @ self.content.T
+
+
+def steepness(scales: Floats) -> float:
+    """Log-odds per unit of a ranker's score, by its calibration, float64 (states, 2); the first state has no history."""
+    return max(FLAT, float(np.median(scales[1:, 0] if len(scales) > 1 else scales[:, 0])))
 
 
 def heard(text: Floats, centre: Floats) -> Floats:

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
+
+from scipy.special import logit
 
 from components.data.histories import NOW as LATE
 from components.dialogue.constraints import Constraints
-from components.dialogue.leaning import Leaning, wished
+from components.dialogue.leaning import Leaning, met, wished
 from components.dialogue.lexicon import Lexicon
 from components.dialogue.policy import Dialogue, Policy
+from components.dialogue.query import steepness
+from components.dialogue.slots import Slots
 from components.dialogue.state import Question, State
 from components.generation.facts import FactSheet, sheet
 from components.generation.messages import Text
@@ -48,6 +53,11 @@ class Shelf:
         """What closes items."""
         return Constraints(self.lexicon)
 
+    @cached_property
+    def answer(self) -> float:
+        """What meeting an answer adds to a score: the log-odds that it was right, in units of the ranker's score."""
+        return float(logit(self.settings.reliable)) / steepness(self.recommender.scorer.scales)
+
     def best(self, state: State, wish: Wish, now: Moment) -> tuple[str, list[Recommendation]]:
         """The source of the ranker's best, and of these what breaks no condition, fact by fact.
 
@@ -83,7 +93,13 @@ class Shelf:
         """What the conversation leans to, and what it leaves open."""
         words = self.leaning.lean(state.live, state.slots)
         leaning = self.settings.wish * wished(self.lexicon, state) + self.settings.query * words
+        leaning += self.answer * met(self.lexicon, state.slots)
         return Wish(leaning, self.constraints.mask(state.slots, state.passed))
+
+    def answered(self, slots: Slots, item: str) -> bool:
+        """Whether an item meets all answers to questions."""
+        has = self.lexicon.has[self.lexicon.catalogue.index[item]]
+        return all(any((entity.kind, entity.value, entity.relation) in has for entity in group) for group in slots.answers)
 
     def question(self, state: State, wish: Wish, now: Moment) -> Question | None:
         """The question worth asking about the ranker's candidates, if any."""

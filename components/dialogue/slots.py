@@ -8,6 +8,7 @@ from typing import Any, Self
 from components.dialogue.acts import Act, Entity, How, Name, Range
 from components.schema import Message as Plain
 
+Groups = tuple[tuple[Entity, ...], ...]
 CHIPS = 60  # conditions, wishes and opinions at once
 
 
@@ -33,12 +34,14 @@ class Slots(Message):
     Attributes:
         must: each group is a condition that any of its entities meets.
         never: entities that nothing shown may have.
+        answers: groups as in `must` that were chosen when asked: what meets more of them comes first, and nothing is closed.
         wishes: entities that are liked: they lean, and close nothing.
     """
 
     opinions: tuple[Opinion, ...] = ()
-    must: tuple[tuple[Entity, ...], ...] = ()
+    must: Groups = ()
     never: tuple[Entity, ...] = ()
+    answers: Groups = ()
     wishes: tuple[Entity, ...] = ()
     ranges: tuple[Range, ...] = ()
 
@@ -49,7 +52,12 @@ class Slots(Message):
     @property
     def entities(self) -> tuple[Entity, ...]:
         """All that is wanted, refused or liked."""
-        return (*(entity for group in self.must for entity in group), *self.never, *self.wishes)
+        return (*self.wanted, *self.never, *self.wishes)
+
+    @property
+    def wanted(self) -> tuple[Entity, ...]:
+        """All that is a condition or was chosen when asked."""
+        return tuple(entity for group in (*self.must, *self.answers) for entity in group)
 
     @cached_property
     def entries(self) -> "dict[str, Entry]":
@@ -58,6 +66,7 @@ class Slots(Message):
         found |= {_chip("must", *group): group for group in self.must}
         found |= {_chip("range", each): each for each in self.ranges}
         found |= {_chip("never", entity): entity for entity in self.never}
+        found |= {_chip("answer", *group): group for group in self.answers}
         found |= {_chip("wish", entity): entity for entity in self.wishes}
         return found | {_chip("item", opinion): opinion for opinion in self.opinions}
 
@@ -67,7 +76,8 @@ class Slots(Message):
         keep = [(identity, entry) for identity, entry in self.entries.items() if identity not in gone]
         return Slots(
             opinions=tuple(entry for _, entry in keep if isinstance(entry, Opinion)),
-            must=tuple(entry for _, entry in keep if isinstance(entry, tuple)),
+            must=tuple(entry for identity, entry in keep if isinstance(entry, tuple) and identity.startswith("must")),
+            answers=tuple(entry for identity, entry in keep if isinstance(entry, tuple) and identity.startswith("answer")),
             never=tuple(entry for identity, entry in keep if isinstance(entry, Entity) and identity.startswith("never")),
             wishes=tuple(entry for identity, entry in keep if isinstance(entry, Entity) and identity.startswith("wish")),
             ranges=tuple(entry for _, entry in keep if isinstance(entry, Range)),
@@ -86,6 +96,7 @@ class Slots(Message):
         return (
             *(Act(kind="must", entities=group) for group in self.must),
             *(Act(kind="never", entities=(entity,)) for entity in self.never),
+            *(Act(kind="answer", entities=group) for group in self.answers),
             *(Act(kind="wish", entities=(entity,)) for entity in self.wishes),
             *(Act(kind="range", range=each) for each in self.ranges),
             *(Act(kind="judge", items=(opinion.item,), how=opinion.how) for opinion in self.opinions),
@@ -111,12 +122,21 @@ def _drop(entities: Iterable[Entity], gone: tuple[Entity, ...]) -> tuple[Entity,
 
 def _lifted(slots: Slots, gone: tuple[Entity, ...]) -> Slots:
     """Without these entities, in whatever slot."""
-    groups = tuple(group for group in (_drop(group, gone) for group in slots.must) if group)
-    return slots.but(must=groups, never=_drop(slots.never, gone), wishes=_drop(slots.wishes, gone))
+    must, answers = (tuple(group for group in (_drop(group, gone) for group in groups) if group) for groups in (slots.must, slots.answers))
+    return slots.but(must=must, answers=answers, never=_drop(slots.never, gone), wishes=_drop(slots.wishes, gone))
 
 
 def _after(slots: Slots, act: Act) -> Slots:
-    update = {"must": _must, "never": _never, "wish": _wish, "lift": _lift, "range": _range, "judge": _judge, "remove": _remove}
+    update = {
+        "must": _must,
+        "never": _never,
+        "answer": _answer,
+        "wish": _wish,
+        "lift": _lift,
+        "range": _range,
+        "judge": _judge,
+        "remove": _remove,
+    }
     return update[act.kind](slots, act) if act.kind in update else slots
 
 
@@ -124,11 +144,27 @@ def _must(slots: Slots, act: Act) -> Slots:
     if not act.entities:
         return slots
     kept = slots.but(never=_drop(slots.never, act.entities), wishes=_drop(slots.wishes, act.entities))
-    groups = tuple(group for group in kept.must if len(_drop(group, act.entities)) == len(group))
+    must, answers = (_apart(groups, act.entities) for groups in (slots.must, slots.answers))
     if act.replace:
-        kinds = {entity.kind for entity in act.entities}
-        groups = tuple(group for group in groups if not any(entity.kind in kinds for entity in group))
-    return kept.but(must=(*groups, act.entities))
+        must, answers = (_beside(groups, {entity.kind for entity in act.entities}) for groups in (must, answers))
+    return kept.but(must=(*must, act.entities), answers=answers)
+
+
+def _apart(groups: Groups, entities: tuple[Entity, ...]) -> Groups:
+    """The groups that have none of these entities."""
+    return tuple(group for group in groups if len(_drop(group, entities)) == len(group))
+
+
+def _beside(groups: Groups, kinds: set[str]) -> Groups:
+    """The groups that have nothing of these kinds."""
+    return tuple(group for group in groups if kinds.isdisjoint(entity.kind for entity in group))
+
+
+def _answer(slots: Slots, act: Act) -> Slots:
+    if not act.entities or _apart(slots.must, act.entities) != slots.must:
+        return slots
+    kept = slots.but(never=_drop(slots.never, act.entities), wishes=_drop(slots.wishes, act.entities))
+    return kept.but(answers=(*_apart(kept.answers, act.entities), act.entities))
 
 
 def _never(slots: Slots, act: Act) -> Slots:
@@ -137,8 +173,7 @@ def _never(slots: Slots, act: Act) -> Slots:
 
 
 def _wish(slots: Slots, act: Act) -> Slots:
-    known = [entity for group in slots.must for entity in group]
-    new = tuple(entity for entity in act.entities if entity not in known)
+    new = tuple(entity for entity in act.entities if entity not in slots.wanted)
     kept = _lifted(slots, new)
     return kept.but(wishes=(*kept.wishes, *new))
 
@@ -148,10 +183,10 @@ def _lift(slots: Slots, act: Act) -> Slots:
     if act.items:
         return kept.but(opinions=tuple(opinion for opinion in kept.opinions if opinion.item not in act.items))
     if act.name:
-        groups = tuple(group for group in kept.must if not any(entity.kind == act.name for entity in group))
+        must, answers = (_beside(groups, {act.name}) for groups in (kept.must, kept.answers))
         never = tuple(entity for entity in kept.never if entity.kind != act.name)
         ranges = tuple(each for each in kept.ranges if each.name != act.name)
-        return kept.but(must=groups, never=never, ranges=ranges)
+        return kept.but(must=must, answers=answers, never=never, ranges=ranges)
     if act.range is not None:
         return kept.but(ranges=tuple(each for each in kept.ranges if not _covers(act.range, each)))
     return kept

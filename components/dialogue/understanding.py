@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from components.dialogue.acts import Act, Entity, How, Kind, Range
-from components.dialogue.answers import answered
+from components.dialogue.answers import answered, chosen
 from components.dialogue.commands import Unnamed
 from components.dialogue.element import Element
 from components.dialogue.guessing import SURE
@@ -44,7 +44,7 @@ class Understanding:
         acts = answered(state, elements, self.lexicon)
         if not acts:
             found = tuple(reader.acts())
-            acts = (*found, *unnamed.acts(found)) or unnamed.talk()
+            acts = chosen(state, (*found, *unnamed.acts(found)), elements, self.lexicon) or unnamed.talk()
         return tuple(dict.fromkeys(acts))[:ACTS]
 
 

@@ -44,7 +44,10 @@ class Wording:
     def chip(self, identity: str, entry: Entry) -> str:
         """One thing that is remembered."""
         if isinstance(entry, tuple):
-            return self.say("chip_must", names=self.choice([self.entity(entity) for entity in entry]))
+            return self.say(
+                "chip_answer" if identity.startswith("answer") else "chip_must",
+                names=self.choice([self.entity(entity) for entity in entry]),
+            )
         if isinstance(entry, Range):
             return self.range(entry)
         if isinstance(entry, Opinion):

@@ -48,6 +48,22 @@ def test_the_latest_word_counts() -> None:
     assert said((Act(kind="wish", entities=(HORROR,)),), (never(HORROR),)).slots == Slots(never=(HORROR,))
 
 
+def test_an_answer_is_kept_beside_conditions_and_gives_way_to_them() -> None:
+    chosen = Act(kind="answer", entities=(COMEDY,))
+    assert said((never(COMEDY), must(WAR)), (chosen,)).slots == Slots(must=((WAR,),), answers=((COMEDY,),))
+    assert said((must(COMEDY),), (chosen,)).slots == Slots(must=((COMEDY,),))
+    for later, slots in (
+        (must(COMEDY), Slots(must=((COMEDY,),))),
+        (must(WAR, replace=True), Slots(must=((WAR,),))),
+        (never(COMEDY), Slots(never=(COMEDY,))),
+        (Act(kind="lift", entities=(COMEDY,)), Slots()),
+        (Act(kind="lift", name="genre"), Slots()),
+        (Act(kind="remove", name=next(iter(said((chosen,)).slots.entries))), Slots()),
+    ):
+        assert said((chosen,), (later,)).slots == slots
+    assert Slots().after(said((chosen,)).slots.acts()) == said((chosen,)).slots
+
+
 def test_a_choice_narrows_to_one_of_its_values() -> None:
     assert said((must(COMEDY, HORROR),), (must(COMEDY),)).slots.must == ((COMEDY,),)
     assert said((must(COMEDY, HORROR),), (never(HORROR),)).slots.must == ((COMEDY,),)

@@ -207,8 +207,12 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("text", "acts"),
         [
-            ("Comedy", ["must Comedy"]),
-            ("drama please", ["must Drama"]),
+            ("Comedy", ["answer Comedy"]),
+            ("drama please", ["answer Drama"]),
+            ("only comedies", ["must Comedy"]),
+            ("it must be a drama", ["must Drama"]),
+            ("no drama", ["never Drama"]),
+            ("必须是喜剧", ["must Comedy"]),
             ("I don't care", ["skip"]),
             ("something else", ["skip Comedy, Drama", "more"]),
             ("none of these", ["skip Comedy, Drama", "more"]),
@@ -220,7 +224,14 @@ class TestAnswers:
     )
     def test_facet(self, reads: Reader, text: str, acts: list[str]) -> None:
         options = tuple(Entity(kind="genre", value=value) for value in ("Comedy", "Drama"))
-        assert reads(text, self.after(reads, Question(kind="facet", name="genre", entities=options, then=Act(kind="must")))) == acts
+        assert reads(text, self.after(reads, Question(kind="facet", name="genre", entities=options, then=Act(kind="answer")))) == acts
+
+    @pytest.mark.parametrize(
+        ("text", "acts"), [("the 90s", ["answer 1990s"]), ("九十年代", ["answer 1990s"]), ("after 1990", ["range 1991.."])]
+    )
+    def test_a_time_that_was_offered_is_an_answer(self, reads: Reader, text: str, acts: list[str]) -> None:
+        options = tuple(Entity(kind="decade", value=value) for value in ("1980s", "1990s"))
+        assert reads(text, self.after(reads, Question(kind="facet", name="decade", entities=options, then=Act(kind="answer")))) == acts
 
     @pytest.mark.parametrize(
         ("text", "acts"), [("yes", ["remove  x", "remove  y"]), ("好的", ["remove  x", "remove  y"]), ("no", ["skip"]), ("不用", ["skip"])]
