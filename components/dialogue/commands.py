@@ -118,9 +118,8 @@ class Unnamed:
         """`any genre`, `不限年代`: all conditions of the kind are lifted."""
         for place, element in enumerate(self.elements):
             if element.kind == "cue" and element.has("any", "lift", "skip"):
-                kinds = [
-                    cue.partition(":")[2] for near in self.elements[place + 1 : place + 3] for cue in near.cues if cue.startswith("kind:")
-                ]
+                cues = [cue for near in self.elements[max(place - 2, 0) : place + 3] for cue in near.cues]
+                kinds = [cue.partition(":")[2] for cue in cues if cue.startswith("kind:")]
                 there = [kind for kind in kinds if kind in self.lexicon.kinds]
                 time = self.lexicon.number("time")
                 yield from (Act(kind="lift", name=kind) for kind in there)

@@ -95,7 +95,7 @@ class Linker:
         digits = bool(DIGITS.match(span.name))
         if digits or (span.whole and content and span.name not in self.names.lexicon.words.cues):
             return not digits or (span.expected and span.closed and span.before != "than")
-        return self._fits_title(target, span, content) if ordinary else not span.longer(self.names.ordinary)
+        return self._fits_title(target, span, content) if ordinary else not (span.longer(self.names.ordinary) or span.owned)
 
     @staticmethod
     def _fits_title(target: Target, span: "Span", content: int) -> bool:

@@ -44,6 +44,10 @@ YEARS = (  # what a year is bounded by, and how far from it the first and the la
     (rf"(?:since|as of|starting(?: from| in)?|{NOT_BEFORE}) +(?:the year +)?(\b{YEAR}\b)", 0, None),
     (rf"(\b{YEAR}\b) *(?:or|and) +(?:earlier|older|before)", None, 0),
     (rf"(?:up to|until|till|no later than|no newer than|at most) +(?:the year +)?(\b{YEAR}\b)", None, 0),
+    (rf"(\b{YEAR}\b) +at the earliest", 0, None),
+    (rf"(\b{YEAR}\b) +at the latest", None, 0),
+    (rf"最早(?:也|得|要|是|在|不早于)*({YEAR}) *年?(?:的)?", 0, None),
+    (rf"最晚(?:也|得|要|是|在|不晚于)*({YEAR}) *年?(?:的)?", None, 0),
     (rf"(?:{BEFORE})[ -]+(?:the year +)?(\b{YEAR}\b)", None, -1),
     (rf"(?:{AFTER})[ -]+(?:the year +)?(\b{YEAR}\b)", 1, None),
 )

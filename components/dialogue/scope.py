@@ -21,6 +21,7 @@ class Scope:
     Attributes:
         verb: the class of the cue that rules.
         used: a name was read in it.
+        paused: a comma was read in it, before any name.
     """
 
     neg: bool = False
@@ -30,6 +31,7 @@ class Scope:
     relation: str = ""
     than: bool = False
     used: bool = False
+    paused: bool = False
 
     def opinion(self, right: str, *, pointed: bool) -> How | None:
         """What is said of items."""
@@ -100,7 +102,7 @@ class Sentence:
             sign = element.has("after", "bad", "good", "praised", "seen")
             if sign and (sign.startswith("after") or not self._opens(at + step)):
                 return sign
-            if element.kind == "cue" and not element.has("and", "kind", "pronoun", "soft") and not sign:
+            if element.kind == "cue" and not element.has("and", "kind", "pronoun", "soft", "all") and not sign:
                 return ""
         return ""
 
@@ -125,14 +127,17 @@ class Sentence:
         text = self.elements[at].text
         if text in STRONG:
             return self.opened(at + 1)
-        return Scope(replace=scope.replace) if text in {",", "，"} and scope.used and scope.verb != "compare" else scope
+        if text not in {",", "，"} or scope.verb == "compare":
+            return scope
+        return Scope(replace=scope.replace) if scope.used else replace(scope, paused=True)
 
     def _heard(self, at: int, scope: Scope) -> Scope:
         element = self.elements[at]
         verb = next((name for name in VERBS if element.has(name)), "")
         if scope.verb == "compare" or (verb == "want" and scope.verb == "why"):
             return scope
-        if scope.used and (verb or element.has("neg")):
+        anew = scope.paused and verb == "want" and not element.has("neg")  # a refusal of what is not known ends where a wish begins
+        if anew or (scope.used and (verb or element.has("neg"))):
             scope = Scope(replace=scope.replace)
         return replace(
             scope,
@@ -140,6 +145,7 @@ class Sentence:
             replace=scope.replace or verb == "instead",
             soft=scope.soft or bool(element.has("soft")),
             than=scope.than or bool(element.has("than")),
+            paused=scope.paused and not element.has("neg"),
             relation=(element.has("relation") or "").partition(":")[2] or scope.relation,
             verb=self._verb(at, verb, scope.verb),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.dialogue.tokens import Token, words_of
+from components.dialogue.tokens import HAN, Token, words_of
 
 EXPECTING = words_of(  # after which a title is expected
     "like liked love loved enjoy enjoyed hate hated dislike disliked seen saw watched watch watching than film movie called named titled "
@@ -12,6 +12,7 @@ EXPECTING = words_of(  # after which a title is expected
 LISTING = words_of("and or 和 与 跟 、 ,")
 REFUSING = words_of("no not without hate love about than except but")
 CLOSING = words_of("but and or please too though instead is was 和 与 跟 的 这 那 一 但 不 , . ! ? ， 。 ！ ？ )")
+OWNERS = words_of("my our your his her their its")
 ENDING = frozenset(".;!?。；！？")
 
 
@@ -75,7 +76,18 @@ class Span:
     def expected(self) -> bool:
         """Whether a title is expected here."""
         before = self.before
-        return before in EXPECTING or (before in LISTING | {"no", "not"} and self.capital) or (self.after == "(" and bool(before))
+        listed = before in LISTING | {"no", "not"} and self.capital
+        return before in EXPECTING or listed or (self.after == "(" and bool(before)) or self.foreign
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is a name in letters within Chinese."""
+        return self.capital and bool(HAN.match(self.before))
+
+    @property
+    def owned(self) -> bool:
+        """Whether it is a single small word that is someone's: `my kids`."""
+        return len(self.words) == 1 and not self.words[0].capital and self.before in OWNERS
 
     @property
     def closed(self) -> bool:

@@ -18,6 +18,7 @@ from components.dialogue.scope import GAP, VERBS, Group, Scope, Sentence
 from components.dialogue.state import State
 
 ACTS = 24  # of one utterance
+TOO = {"too_low": "classic", "too_high": "recent"}  # `not too old` speaks of no other item
 JOINTS = frozenset(("a", "an", "the", "some", "else", "also", "of", "影"))  # words between the names of a list
 
 
@@ -54,6 +55,7 @@ class Reader:
 
     Attributes:
         liked: items that were liked in it so far.
+        last: the items named or pointed at last.
     """
 
     lexicon: Lexicon
@@ -61,6 +63,7 @@ class Reader:
     sentence: Sentence
     scope: Scope
     liked: list[str] = field(default_factory=list[str])
+    last: tuple[str, ...] = ()
 
     @property
     def elements(self) -> Sequence[Element]:
@@ -83,6 +86,8 @@ class Reader:
             found += self._relative(element, at)
             self.scope = self.sentence.after(at, self.scope)
             at += 1
+        if self.scope.verb == "accept" and not self.scope.used and not self.scope.neg and len(self.last) == 1:
+            found.append(Act(kind="judge", items=self.last, how="accepted"))
         yield from found
 
     def _named(self, element: Element) -> bool:
@@ -91,12 +96,12 @@ class Reader:
         if element.kind == "cue" and element.has("recent", "classic"):
             timed = any(each.kind == "figure" for each in self.elements)  # an old film of the eighties is one of the eighties
             return not timed and recent(self.lexicon, "recent") is not None
-        if element.kind != "cue" or not element.has("nth", "pronoun", "all"):
+        if element.kind != "cue" or not element.has("nth", "firsts", "pronoun", "all"):
             return False
         return bool(self._pointed(element)) and (
             self.scope.verb in VERBS
             or self.scope.neg
-            or bool(element.has("nth"))
+            or bool(element.has("nth", "firsts"))
             or bool(self.sentence.right(self.elements.index(element) + 1))
         )
 
@@ -105,7 +110,7 @@ class Reader:
         items: list[str] = []
         entities: list[tuple[Entity, ...]] = []
         acts: list[Act] = []
-        pointed = any(element.kind == "cue" and element.has("nth", "pronoun") for element in group.names)
+        pointed = any(element.kind == "cue" and element.has("nth", "firsts", "pronoun") for element in group.names)
         how, kind = self.scope.opinion(right, pointed=pointed), self.scope.slot(right, either=group.either)
         for element in group.names:
             if span := self._range(element):
@@ -116,6 +121,7 @@ class Reader:
                 items += self._pointed(element)
             else:
                 self._take(element, right, how, kind, items, entities, acts)
+        self.last = tuple(items) or self.last
         if self.scope.verb in {"why", "compare"}:
             return [*acts, Act(kind="why" if self.scope.verb == "why" else "compare", items=tuple(items))] if items else acts
         if items and how:
@@ -202,7 +208,8 @@ class Reader:
             return []
         if self.scope.verb == "lift" or (right == "good" and not self.scope.neg):
             return [Act(kind="lift", range=span)]
-        out = self.scope.neg or self.scope.verb in {"except", "hard_no"} or right == "bad"
+        refused = self.scope.neg and not self.scope.paused  # "nothing in black and white, 1970 at the earliest" refuses no year
+        out = refused or self.scope.verb in {"except", "hard_no"} or right == "bad"
         return [Act(kind="range", range=outside(span) if out else span, replace=self.scope.replace)]
 
     def _related(self, entity: Entity, right: str) -> Entity:
@@ -227,17 +234,28 @@ class Reader:
             )
 
     def _pointed(self, element: Element) -> tuple[str, ...]:
-        """Items meant by `the first`, `it` or `all of them`."""
+        """Items meant by `the first`, `the first two`, `it` or `all of them`."""
         shown = self.state.shown
-        if place := element.has("nth"):
+        if place := element.has("nth", "firsts"):
             number = int(place.partition(":")[2])
-            return shown[number - 1 : number] if number else shown[-1:]
+            if place.startswith("firsts"):
+                return shown[:number] if number > 0 else shown[number:]
+            return () if self._of(element) else shown[number - 1 : number] if number else shown[-1:]
         if element.has("all"):
             judged = self.sentence.right(self.elements.index(element) + 1) in {"seen", "bad", "praised"}
             return shown if judged or self.scope.verb in {"seen", "like", "hard_no", "compare"} else ()
+        if len(self.last) == 1:
+            return self.last
         if self.state.focus:
             return (self.state.focus,)
         return shown if len(shown) == 1 else ()
+
+    def _of(self, element: Element) -> bool:
+        """Whether a place is that of something else, as in `the last decade`."""
+        after = next(iter(self.elements[self.elements.index(element) + 1 :]), None)
+        words, ends = self.lexicon.words, element.text.lower().split()[-1]
+        strange = after is not None and after.kind == "word" and after.text not in words.stop | words.beside and after.text[0] < "\u2e80"
+        return strange and ends in {"first", "second", "third", "last"}
 
     def _relative(self, element: Element, at: int) -> list[Act]:
         """A number less or more than that of what is named, liked in the same breath, or was shown."""
@@ -247,6 +265,8 @@ class Reader:
         name = self.lexicon.number(role)
         if name is None:
             return [Act(kind="unclear", name=role, then="range")]
+        if way.startswith("too") and role == "time" and self.scope.neg and (span := recent(self.lexicon, TOO[way])):
+            return [Act(kind="range", range=outside(span))]
         up = (way in {"more", "too_low"}) != (self.scope.neg and not way.startswith("too"))
         items, least = self._reference(at)
         places = [self.lexicon.catalogue.index[item] for item in items if item in self.lexicon.catalogue.index]
