@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -109,6 +110,7 @@ def _refuse(error: RequestError) -> Response:
     workers=count(os.environ, "ZHIJIAN_WORKERS", 1),
     logging={"access": {"enabled": False}},  # our own says more, and nobody's name
     metrics={"enabled": False},  # they would have a series for each path that anybody makes up
+    tracing={"excluded_urls": "."},  # spans that nobody collects are not made; ours are in traces.py
 )
 class Zhijian:
     """Personalised recommendations: for a user or a history, like an item, and why; and what users did with them."""
@@ -149,6 +151,7 @@ class Zhijian:
         await self.feedback.start()
         await self.items.look()
         await self.watch.consider()
+        gc.freeze()  # what is loaded stays: a collection that walks through it would hold up every answer
         self.tasks = [asyncio.create_task(self.watch.follow()), asyncio.create_task(self.items.follow()), asyncio.create_task(self._age())]
 
     @bentoml.on_shutdown

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Span, Tracer
 
+NOTHING = nullcontext[None]()
+
+
+def span(name: str, headers: Mapping[str, str] | None = None) -> "AbstractContextManager[Span | None]":
+    """Measure what happens within; a request's span goes on the trace that its `traceparent` header names. Nothing unless switched on."""
+    tracer = _tracer(os.environ.get("ZHIJIAN_TRACES", ""))
+    return NOTHING if tracer is None else _span(tracer, name, headers)
+
 
 @contextmanager
-def span(name: str, headers: Mapping[str, str] | None = None) -> "Generator[Span | None]":
-    """Measure what happens within; a request's span goes on the trace that its `traceparent` header names. Nothing unless switched on."""
-    if (tracer := _tracer(os.environ.get("ZHIJIAN_TRACES", ""))) is None:
-        yield None
-        return
+def _span(tracer: "Tracer", name: str, headers: Mapping[str, str] | None) -> "Generator[Span]":
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     context = None if headers is None else TraceContextTextMapPropagator().extract(headers)

@@ -59,12 +59,19 @@ class AttentionHead(nn.Module):
         Returns:
             log-odds (users, c), and α (users, c, 1 + n), the mean of the heads: first the standing taste, then the history.
         """
-        (tokens, there), (items, queries), z = seen, asked, torch.asinh(z / self.spread)
+        return self.weigh(self.read(*seen), asked, z)
+
+    def read(self, tokens: Tensor, there: Tensor) -> tuple[Tensor, ...]:
+        """What is read of histories, whatever the candidates: u, keys and values of u and of the states, and where there are any."""
         user = tokens[:, -1] * there[:, -1:]
         known = torch.cat([self.taste(user)[:, None], tokens], 1)
-        query, key, value = (self._split(x) for x in (queries + z @ self.doubt, self.key(known), self.value(known)))
-        shown = functional.pad(there, (1, 0), value=True)[:, None, None]
-        alpha = (query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5).masked_fill(~shown, -torch.inf).softmax(-1)
+        return user, self.key(known), self.value(known), functional.pad(there, (1, 0), value=True)
+
+    def weigh(self, read: tuple[Tensor, ...], asked: tuple[Tensor, Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
+        """Rate candidates, as `forward` has it, by what was read of the histories."""
+        (user, keys, values, shown), (items, queries), z = read, asked, torch.asinh(z / self.spread)
+        query, key, value = (self._split(x) for x in (queries + z @ self.doubt, keys, values))
+        alpha = (query @ key.transpose(-1, -2) * key.shape[-1] ** -0.5).masked_fill(~shown[:, None, None], -torch.inf).softmax(-1)
         context = (alpha @ value).transpose(-2, -3).flatten(-2)
         odds = (items @ (self.item + user)[..., None])[..., 0] + (items * context) @ self.context
         return odds + z @ self.fact + (user @ self.user + self.bias)[:, None], alpha.mean(1)
@@ -106,11 +113,10 @@ class AttentionScorer:
         odds = np.zeros(candidates.shape)
         alpha = np.zeros((*candidates.shape, 1 + longest))
         for users, some in self.sequence.parts(histories):
-            tokens, there = self.sequence.tokens(some)
-            for rows in replace(self.sequence, places=PLACES).blocks(some):
+            read = self._read(some)
+            for rows in self.sequence.blocks(some, PLACES):
                 n, own = int(np.clip(some.lengths[rows], 1, self.sequence.length).max()), users[rows]
-                seen = tokens[rows, -n:], there[rows, -n:]
-                odds[own], shares = self._rate(seen, candidates[own], None if z is None else z[own])
+                odds[own], shares = self._rate(_last(read, rows, n), candidates[own], None if z is None else z[own])
                 alpha[own, :, 0], alpha[own, :, 1 + longest - n :] = shares[:, :, 0], shares[:, :, 1:]
         return odds, alpha
 
@@ -132,13 +138,26 @@ class AttentionScorer:
         with torch.inference_mode():
             return table, self.head.query(table)
 
-    def _rate(self, seen: tuple[Tensor, Tensor], candidates: Ints, z: Floats | None) -> tuple[Floats, Floats]:
+    def _read(self, histories: Histories) -> tuple[Tensor, ...]:
+        """What the head reads of histories, once for all that is asked about them."""
+        with torch.inference_mode():
+            return histories.once(self.head, "read", lambda: self.head.read(*self.sequence.tokens(histories)))
+
+    def _rate(self, read: tuple[Tensor, ...], candidates: Ints, z: Floats | None) -> tuple[Floats, Floats]:
         given = np.zeros((*candidates.shape, len(self.head.spread))) if z is None else z
         chosen = torch.from_numpy(candidates)
         with torch.inference_mode():
             asked = self._items[0][chosen], self._items[1][chosen]
-            odds, alpha = self.head(seen, asked, torch.from_numpy(given).to(torch.float64))
+            odds, alpha = self.head.weigh(read, asked, torch.from_numpy(given).to(torch.float64))
         return odds.numpy(), alpha.numpy()
+
+
+def _last(read: tuple[Tensor, ...], rows: Ints, events: int) -> tuple[Tensor, ...]:
+    """Of what was read, some users with their standing taste and last events."""
+    user, *known = read
+    if known[0].shape[1] == 1 + events:
+        return user[rows], *(part[rows] for part in known)
+    return user[rows], *(torch.cat([part[rows, :1], part[rows, -events:]], 1) for part in known)
 
 
 @node

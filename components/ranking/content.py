@@ -3,20 +3,26 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 from pydantic import PositiveFloat
 
 from components.data.histories import Histories, Ints
-from components.ranking.linear import decayed
+from components.ranking.linear import aged, decayed
 from components.ranking.parts import Arrays, Floats, Scorer, World
 from components.schema import node
+
+GRID, LENGTH = 4096, 3900  # lengths of vectors of whole numbers, rounding left out: with it, no product reaches 2 ** 24
 
 
 @dataclass(frozen=True)
 class ContentScorer:
     """Scores are x F M Fᵀ with the decayed history x.
 
+    Features are whole multiples of 1 / `GRID`, and what they are multiplied by is made whole too: the sums of the products then fit
+    float32 without rounding, at half the price of float64, and are the same whoever else asks.
+
     Attributes:
-        features: float64 (items, d), centred content vectors F of length 1, or 0 for an item without content.
+        features: float32 (items, d), centred content vectors F of length 1, or 0 for an item without content, times `GRID`.
         metric: float64 (d, d), M.
         decay: an event's weight falls by e for every `decay` later events.
     """
@@ -27,19 +33,28 @@ class ContentScorer:
 
     def score(self, histories: Histories) -> Floats:
         """Score the catalogue: float64 (users, items)."""
-        past = decayed(histories, len(self.features), self.decay)
-        return (past @ self.features) @ self.metric @ self.features.T
+        query, scale = self._query(histories)
+        return (query @ self.features.T) * scale
 
     def grow(self, world: World, told: Ints) -> "ContentScorer":
         """What is told of an item is all that is asked; it is centred as the others were, by those that someone chose."""
         centre = _centre(world.content, np.unique(world.histories.items)).astype(np.float64)
-        features = np.concatenate([self.features, np.zeros((world.items - len(self.features), self.features.shape[1]))])
-        features[told] = _directed(world.content[told].astype(np.float64), centre)
+        more = np.zeros((world.items - len(self.features), self.features.shape[1]), dtype=np.float32)
+        features = np.concatenate([self.features, more])
+        features[told] = _whole(_directed(world.content[told].astype(np.float64), centre))
         return replace(self, features=features)
 
     def tensors(self) -> Arrays:
         """The features and the metric."""
-        return {"features": self.features.astype(np.float32), "metric": self.metric.astype(np.float32)}
+        return {"features": self.features / np.float32(GRID), "metric": self.metric.astype(np.float32)}
+
+    def _query(self, histories: Histories) -> tuple[Floats, Floats]:
+        """What features are multiplied by, whole numbers: float32 (users, d); and what a product is worth, float64 (users, 1)."""
+        items, place = np.unique(histories.items, return_inverse=True)
+        past = sp.csr_matrix((aged(histories, self.decay), place, histories.offsets), shape=(len(histories), len(items)))
+        query = past @ self.features[items].astype(np.float64) @ self.metric
+        length = np.linalg.norm(query, axis=1, keepdims=True)
+        return np.rint(query * (LENGTH / np.maximum(length, 1e-300))).astype(np.float32), length / (LENGTH * GRID**2)
 
 
 @node
@@ -71,7 +86,7 @@ class ContentLinear:
 
     def restore(self, tensors: Arrays, world: World) -> Scorer:
         """Make the scorer from its tensors."""
-        return ContentScorer(tensors["features"].astype(np.float64), tensors["metric"].astype(np.float64), self.decay)
+        return ContentScorer(_whole(tensors["features"]), tensors["metric"].astype(np.float64), self.decay)
 
 
 def _centre(content: Floats, warm: np.ndarray) -> Floats:
@@ -86,6 +101,11 @@ def _directed(content: Floats, centre: Floats) -> Floats:
     moved = np.where(there[:, None], content - centre, 0.0)
     length = np.linalg.norm(moved, axis=1, keepdims=True)
     return moved / np.where(length > 1e-9, length, np.inf)
+
+
+def _whole(features: Floats) -> Floats:
+    """Vectors of length 1 at most, times GRID, in whole numbers: float32."""
+    return np.rint(features * GRID).astype(np.float32)
 
 
 def _ridged(gram: Floats, ridge: float) -> Floats:

@@ -1,5 +1,6 @@
 """The reasoner: paths through the knowledge graph from the history to a candidate, weighed by learned attention."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,8 +14,8 @@ from torch import Tensor, nn
 
 from components.data.histories import Histories, Ints
 from components.errors import DataError
-from components.knowledge.channels import Channels, Limits, Sparse
-from components.ranking.linear import decayed
+from components.knowledge.channels import Channels, Limits, Sparse, spans
+from components.ranking.linear import aged, decayed, summed
 from components.ranking.parts import Arrays, Floats, Scorer, World
 from components.ranking.paths import Chains, Path, Pathfinder
 from components.schema import node
@@ -49,27 +50,21 @@ class KnowledgeScorer:
 
     def score(self, histories: Histories) -> Floats:
         """Score the catalogue: float64 (users, items)."""
-        past = self._past(histories)
         found: Floats = np.empty((len(histories), self.channels.steps.shape[0]), dtype=np.float64)
-        step = max(1, BLOCK // self.channels.steps.shape[1])
-        for start in range(0, len(histories), step):
-            reach = (past[start : start + step] @ self.channels.steps).toarray()
-            found[start : start + step] = (self.channels.steps @ (self._joined @ reach.T)).T
+        for users, some in self._parts(histories, self.channels.steps.shape[1]):
+            found[users] = (self.channels.steps @ (self._joined @ self._doors(some).T)).T
+        past = self._past(histories)
         users = np.repeat(np.arange(len(found)), np.diff(past.indptr))
-        found[users, past.indices] -= past.data * self._own.sum(1)[past.indices]
+        found[users, past.indices] -= past.data * self._around[past.indices]
         return found
 
     def pairs(self, histories: Histories, candidates: Ints) -> Floats:
         """z_ij of each user with candidates, int64 (users, c): float32 (users, c, types)."""
         size = len(self.channels.types)
         found = np.zeros((*candidates.shape, size), dtype=np.float32)
-        widest = int(np.diff(self._exits.ways.indptr).max(initial=1)) + size
-        step = max(1, BLOCK // 4 // max(self.channels.steps.shape[1] + len(self._exits.kind), candidates.shape[1] * widest))
-        if len(histories) <= step:
-            return self._pairs(histories, candidates).astype(np.float32)
-        for start in range(0, len(histories), step):
-            users = np.arange(start, min(start + step, len(histories)))
-            found[users] = self._pairs(histories.pick(users), candidates[users])
+        cells = 4 * max(self.channels.steps.shape[1] + len(self._exits.kind), candidates.shape[1] * (self._exits.widest + size))
+        for users, some in self._parts(histories, cells):
+            found[users] = self._pairs(some, candidates[users])
         return found
 
     def paths(self, history: Ints, candidate: int, most: int) -> list[Path]:
@@ -96,17 +91,24 @@ class KnowledgeScorer:
     def _finder(self) -> Pathfinder:
         return Pathfinder(self.channels, self.weights)
 
-    def _past(self, histories: Histories) -> Sparse:
-        return histories.once(self, "past", lambda: self._summed(histories))
+    def _parts(self, histories: Histories, cells: int) -> Iterator[tuple[Ints, Histories]]:
+        """Users in parts, each of `cells` values at a time, and their histories; few are one part, the histories themselves."""
+        step = max(1, BLOCK // max(cells, 1))
+        for start in range(0, len(histories), step):
+            users = np.arange(start, min(start + step, len(histories)))
+            yield users, histories if len(users) == len(histories) else histories.pick(users)
 
-    def _summed(self, histories: Histories) -> Sparse:
-        past = decayed(histories, self.channels.steps.shape[0], self.decay, self.power)
-        past.sum_duplicates()
-        return past
+    def _past(self, histories: Histories) -> Sparse:
+        """The decayed history: CSR float64 (users, items)."""
+        return histories.once(self, "past", lambda: decayed(histories, self.channels.steps.shape[0], self.decay, self.power))
+
+    def _doors(self, histories: Histories) -> Floats:
+        """What a history is worth at each door: float64 (users, doors)."""
+        return histories.once(self, "doors", lambda: summed(self.channels.steps, histories, aged(histories, self.decay, self.power)))
 
     def _reach(self, histories: Histories) -> Floats:
-        """What a history is worth at each exit: float64 (users, exits)."""
-        return np.ascontiguousarray((self._exits.bridge @ (self._past(histories) @ self.channels.steps).toarray().T).T)
+        """The same at each exit: float64 (users, exits)."""
+        return histories.once(self, "reach", lambda: np.ascontiguousarray((self._exits.bridge @ self._doors(histories).T).T))
 
     @cached_property
     def _joined(self) -> Sparse:
@@ -129,12 +131,20 @@ class KnowledgeScorer:
             found += np.bincount(place, both.data * self.weights[both.col], minlength=found.size).reshape(found.shape)
         return found
 
+    @cached_property
+    def _around(self) -> Floats:
+        """The same, all types together: float64 (items,)."""
+        return self._own.sum(1)
+
     def _pairs(self, histories: Histories, candidates: Ints) -> Floats:
-        past, reach = self._past(histories), histories.once(self, "reach", lambda: self._reach(histories))
-        user = np.repeat(np.arange(len(candidates)), candidates.shape[1])
-        found = self._exits.summed(reach, user, candidates.ravel())
-        own = np.asarray(past[user, candidates.ravel()]).reshape(-1, 1) * self._own[candidates.ravel()]
-        return (found - own).reshape(*candidates.shape, found.shape[1])
+        found = self._exits.summed(self._reach(histories), candidates)
+        past, size = self._past(histories), self.channels.steps.shape[0]
+        users = np.repeat(np.arange(len(histories)), np.diff(past.indptr))
+        weight = np.bincount(users * size + past.indices, past.data, len(histories) * size).reshape(-1, size)
+        own = np.take_along_axis(weight, candidates, axis=1)
+        user, place = np.nonzero(own)  # what was chosen is hardly ever a candidate
+        found[user, place] -= own[user, place, None] * self._own[candidates[user, place]]
+        return found
 
 
 @dataclass(frozen=True)
@@ -163,12 +173,18 @@ class _Exits:
         ways.sort_indices()
         return cls((led @ channels.enter.T).tocsr(), ways, (exits // doors).astype(np.int32), len(channels.types))
 
-    def summed(self, reach: Floats, user: Ints, items: Ints) -> Floats:
-        """Sum by type what reaches each item: float64 (pairs, types), of `reach` (users, exits) at int64 (pairs,) users and items."""
-        ways = self.ways[items]
-        start = np.repeat(user * reach.shape[1], np.diff(ways.indptr))
-        values = reach.ravel()[start + ways.indices] * ways.data
-        return sparse.csr_array((values, self.kind[ways.indices], ways.indptr), shape=(len(items), self.types)).toarray()
+    @cached_property
+    def widest(self) -> int:
+        """The most exits that lead to one item."""
+        return int(np.diff(self.ways.indptr).max(initial=1))
+
+    def summed(self, reach: Floats, items: Ints) -> Floats:
+        """Sum by type what reaches each item, int64 (users, c): float64 (users, c, types), of `reach` (users, exits)."""
+        pair, place = spans(self.ways, items.ravel())
+        exits = self.ways.indices[place]
+        values = reach[pair // items.shape[1], exits] * self.ways.data[place]
+        found = np.bincount(pair * self.types + self.kind[exits], values, items.size * self.types).astype(np.float64, copy=False)
+        return found.reshape(*items.shape, self.types)
 
 
 class Attention(nn.Module):

@@ -8,12 +8,14 @@ import scipy.sparse as sp
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from components.data.histories import Histories, Ints
+from components.knowledge.channels import spans
 from components.ranking.parts import Arrays, Floats, Scorer, World
-from components.ranking.ridge import Ridge, Sparse, prune
+from components.ranking.ridge import Ridge, Sparse, cuts, prune
 from components.schema import node
 
-__all__ = ["ItemLinear", "LinearScorer", "SequentialLinear", "decayed", "prune"]
+__all__ = ["ItemLinear", "LinearScorer", "SequentialLinear", "aged", "decayed", "prune", "summed"]
 
+ENTRIES = 2**20  # of a sparse table that are added up at a time
 PIECE = 200  # items of a history that are paired with one another where the Gram matrix is sparse
 
 
@@ -33,9 +35,7 @@ class LinearScorer:
 
     def score(self, histories: Histories) -> Floats:
         """Score the catalogue: float64 (users, items)."""
-        past = decayed(histories, self.weights.shape[0], self.decay, self.power, self.fade)
-        rows = np.unique(histories.items)  # the product would turn every row into float64
-        return (past[:, rows] @ self.weights[rows]).toarray()
+        return summed(self.weights, histories, aged(histories, self.decay, self.power, self.fade))
 
     def grow(self, world: World, told: Ints) -> "LinearScorer":
         """Of a new item nobody's choices are known, so nothing speaks for it."""
@@ -128,7 +128,13 @@ class SequentialLinear:
 
 
 def decayed(histories: Histories, items: int, decay: float, power: float = float("inf"), fade: float = float("inf")) -> Sparse:
-    """Weigh each event by exp(-later events / decay) · exp(-days before the last / fade): sparse float64 (users, items), repeats summed.
+    """The weights of `aged`: sparse float64 (users, items), repeats summed."""
+    weights = aged(histories, decay, power, fade)
+    return sp.csr_matrix((weights, (histories.users, histories.items)), shape=(len(histories), items))
+
+
+def aged(histories: Histories, decay: float, power: float = float("inf"), fade: float = float("inf")) -> Floats:
+    """Weigh each event by exp(-later events / decay) · exp(-days before the last / fade): float64 (events,).
 
     With a finite `power` the first factor has a long tail: (1 + later events / (power · decay)) ^ -power, which tends to the
     exponential as the power grows. An infinite `decay` weighs all places alike, an infinite `fade` all times.
@@ -136,8 +142,27 @@ def decayed(histories: Histories, items: int, decay: float, power: float = float
     last = np.repeat(histories.offsets[1:], histories.lengths) - 1
     later = (last - np.arange(len(last))) / decay
     weights = np.exp(-later) if np.isinf(power) else (1 + later / power) ** -power
+    if np.isinf(fade):
+        return weights
     days = np.maximum(histories.times[last] - histories.times, 0) / 86_400
-    return sp.csr_matrix((weights * np.exp(-days / fade), (histories.users, histories.items)), shape=(len(histories), items))
+    return weights * np.exp(-days / fade)
+
+
+def summed(table: Sparse, histories: Histories, weights: Floats) -> Floats:
+    """Add up, for each user, the rows of a CSR table at the history's items, each times its weight: float64 (users, columns).
+
+    The sums run along the history, whoever else is there; scipy's product would check and copy more than it computes.
+    """
+    columns = table.shape[1]
+    found = np.empty((len(histories), columns))
+    work = np.concatenate([[0], np.cumsum(table.indptr[histories.items + 1] - table.indptr[histories.items])])[histories.offsets]
+    for users in cuts(np.diff(work), ENTRIES):
+        first, last = histories.offsets[users[0]], histories.offsets[users[-1] + 1]
+        event, place = spans(table, histories.items[first:last])
+        cells = np.repeat(np.arange(len(users)) * columns, np.diff(work)[users]) + table.indices[place]
+        spoken = weights[first:last][event] * table.data[place]
+        found[users] = np.bincount(cells, spoken, len(users) * columns).reshape(-1, columns)
+    return found
 
 
 def resized(matrix: Sparse, rows: int, columns: int) -> Sparse:

@@ -34,10 +34,11 @@ class PopularityScorer:
     half_life: float
 
     def score(self, histories: Histories) -> Floats:
-        """Score the catalogue: float64 (users, items). What happens at the very second of asking is not counted."""
+        """Score the catalogue: float64 (users, items), one row for all where all ask after the last event; what happens at the very
+        second of asking is not counted."""
         asked, place = np.unique(np.minimum(histories.at, self.end), return_inverse=True)
         if len(asked) == 1 and asked[0] == self.end:
-            return self.latest[place]
+            return np.broadcast_to(self.latest, (len(place), self.size))
         return self._counts(asked)[place]
 
     def grow(self, world: World, told: Ints) -> "PopularityScorer":

@@ -68,22 +68,21 @@ class SequenceScorer:
 
     def parts(self, histories: Histories) -> Iterator[tuple[Ints, Histories]]:
         """Users in parts of about `places` events, and their histories; few are one part, the histories themselves."""
-        blocks = self.blocks(histories)
-        if len(blocks) == 1:
-            yield np.arange(len(histories)), histories
-        else:
-            yield from ((users, histories.pick(users)) for users in blocks)
+        for users in self.blocks(histories, self.places):
+            yield users, histories if len(users) == len(histories) else histories.pick(users)
 
     def tensors(self) -> Arrays:
         """All weights, float32."""
         return single(self.net)
 
-    def blocks(self, histories: Histories) -> list[Ints]:
-        """Users in blocks of like length, about `places` events each."""
+    def blocks(self, histories: Histories, places: int) -> list[Ints]:
+        """Users in blocks of like length, about `places` events each; few are one block, in their order."""
         lengths = np.clip(histories.lengths, 1, self.length)
+        if lengths.sum() < places:
+            return [np.arange(len(lengths))] if len(lengths) else []
         order = np.argsort(lengths, kind="stable")
-        block = np.cumsum(lengths[order]) // self.places
-        return np.split(order, np.flatnonzero(np.diff(block)) + 1) if len(order) else []
+        block = np.cumsum(lengths[order]) // places
+        return np.split(order, np.flatnonzero(np.diff(block)) + 1)
 
     def _encoded(self, histories: Histories) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():

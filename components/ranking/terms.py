@@ -93,9 +93,13 @@ def head(part: str) -> str:
 
 def standardise(scores: Floats, known: int | None = None) -> Floats:
     """Shift and scale each user's scores to mean 0 and deviation 1 over the `known` first items, float32; constant scores become 0."""
+    if len(scores) > 1 and scores.strides[0] == 0:  # the same for all
+        return np.broadcast_to(standardise(scores[:1], known), scores.shape)
     centred = scores - scores[:, :known].mean(1, keepdims=True)
-    deviation = centred[:, :known].std(1, keepdims=True)
-    return (centred / np.where(deviation > 1e-12, deviation, np.inf)).astype(np.float32)
+    some = centred[:, :known]
+    deviation = np.sqrt(np.einsum("ui,ui->u", some, some) / max(some.shape[1], 1))[:, None]
+    centred *= np.where(deviation > 1e-12, 1 / np.maximum(deviation, 1e-12), 0.0)
+    return centred.astype(np.float32)
 
 
 def best(scores: Floats, count: int) -> Ints:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -97,12 +98,12 @@ class SequenceNet(nn.Module):
 
     def _bias(self, rows: Rows) -> Tensor:
         """What is added to the logits of attention, (rows, heads, query, key); a place sees its window up to itself."""
-        place = torch.arange(rows.items.shape[1], device=rows.items.device)
-        bias = self.distance[:, _distances(place[:, None] - place)][None]
+        apart, before = _apart(rows.items.shape[1], rows.items.device)
+        bias = self.distance[:, apart][None]
         if self.timed:
-            apart = functional.embedding(_octaves(rows.times[:, :, None] - rows.times[:, None, :]), self.gap.T)
-            bias = bias + apart.permute(0, 3, 1, 2)
-        visible = (rows.owner[:, :, None] == rows.owner[:, None, :]) & (place[:, None] >= place)
+            between = functional.embedding(_octaves(rows.times[:, :, None] - rows.times[:, None, :]), self.gap.T)
+            bias = bias + between.permute(0, 3, 1, 2)
+        visible = (rows.owner[:, :, None] == rows.owner[:, None, :]) & before
         return bias.masked_fill(~visible[:, None], -torch.inf)
 
 
@@ -158,9 +159,14 @@ def quantiles(times: Ints, bins: int) -> Tensor:
     return torch.from_numpy(moments)
 
 
-def _distances(apart: Tensor) -> Tensor:
-    far = NEAR + (torch.log2(apart.clamp(min=NEAR) / NEAR) * 4).long()
-    return torch.where(apart < NEAR, apart.clamp(min=0), far).clamp(max=DISTANCES - 1)
+@cache
+def _apart(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Of each place and each other in a row: the bucket of their distance, int64 (width, width); and whether the other is not later."""
+    with torch.inference_mode(mode=False):  # training may need them next
+        place = torch.arange(width, device=device)
+        apart = place[:, None] - place
+        far = NEAR + (torch.log2(apart.clamp(min=NEAR) / NEAR) * 4).long()
+        return torch.where(apart < NEAR, apart.clamp(min=0), far).clamp(max=DISTANCES - 1), apart >= 0
 
 
 def _octaves(seconds: Tensor) -> Tensor:

@@ -17,8 +17,9 @@ from components.ranking.knowledge import KnowledgeScorer
 from components.ranking.parts import Floats
 from components.ranking.terms import rounded
 from components.recommend.catalogue import Catalogue
-from components.schema import Attention, Edge, Path, Recommendation
+from components.schema import Edge, Recommendation
 
+Plain = dict[str, Any]  # what a message of `components.schema` is made of
 SHOWN = 5  # items of the history, and paths, shown as evidence
 AMONG = 50  # heaviest paths of which those are shown first whose every name can be read
 PHRASES = {  # of an item, after "also"; what is not here is said as the relation and the name
@@ -27,8 +28,7 @@ PHRASES = {  # of an item, after "also"; what is not here is said as the relatio
     "released in": "from the {}",
     "made in": "from {}",
 }
-_ATTENTION = TypeAdapter(list[list[list[Attention]]])  # many are checked in one call, at half the price
-_PATHS = TypeAdapter(list[list[Path]])
+_LISTS = TypeAdapter(list[list[Recommendation]])  # many are checked in one call, at half the price
 LINKING = ("by", "of", "to", "in", "from", "with", "at", "as", "about", "for", "on", "tagged")  # ends of relations without a verb
 
 
@@ -55,27 +55,29 @@ class Evidence:
             rules: names of the rules that acted on each user's items.
         """
         shares, chains = self._attention(asked, items), self._chains(asked, items)
-        names, added = [*self.scorer.terms.names, "wish"][: len(terms)], rounded(terms)
-        return [
+        names, added = [*self.scorer.terms.names, "wish"][: len(terms)], rounded(terms).transpose(1, 2, 0).tolist()
+        ids, titles, width = self.catalogue.ids, self.catalogue.titles, items.shape[1]
+        lists = [
             [
-                self._one(items[user, place], place, float(scores[user, place]), dict(zip(names, own, strict=True)), evidence)
-                for place, own in enumerate(added[:, user, : len(rules[user])].T.tolist())
-                if (evidence := (shares[user][place], chains[user * items.shape[1] + place], rules[user][place]))
+                {
+                    "rank": place + 1,
+                    "item_id": ids[item],
+                    "title": titles[item],
+                    "score": score,
+                    "parts": dict(zip(names, parts, strict=True)),
+                    "reason": reason(paths := chains[user * width + place], shares[user][place]),
+                    "attention": shares[user][place],
+                    "paths": paths,
+                    "rules": rules[user][place],
+                }
+                for place, (item, score, parts) in enumerate(zip(*given, strict=True))
+                if place < len(rules[user])
             ]
-            for user in range(len(items))
+            for user, given in enumerate(zip(items.tolist(), scores.tolist(), added, strict=True))
         ]
+        return _LISTS.validate_python(lists)
 
-    def _one(
-        self, item: int, place: int, score: float, parts: dict[str, float], evidence: tuple[list[Attention], list[Path], list[str]]
-    ) -> Recommendation:
-        attention, paths, rules = evidence
-        said = reason(paths, attention)
-        return Recommendation(
-            rank=place + 1, item_id=self.catalogue.ids[item], title=self.catalogue.titles[item], score=score, parts=parts, reason=said,
-            attention=attention, paths=paths, rules=rules,
-        )  # fmt: skip
-
-    def _attention(self, asked: Histories, items: Ints) -> list[list[list[Attention]]]:
+    def _attention(self, asked: Histories, items: Ints) -> list[list[list[Plain]]]:
         """What each item's attention fell on most, of each user's history."""
         found = self.scorer.terms.attention(asked, np.maximum(items, 0)) if len(asked.items) and items.size else None
         if found is None:
@@ -84,12 +86,12 @@ class Evidence:
         shares = np.where(recent[:, None] >= 0, np.round(found[:, :, 1:], 6), -1.0)
         order = np.argsort(-shares, axis=2, kind="stable")[:, :, :SHOWN]
         weights = np.take_along_axis(shares, order, axis=2).tolist()
-        shown = [[self._shown(*one) for one in zip(recent[user, row], weights[user], strict=True)] for user, row in enumerate(order)]
-        return _ATTENTION.validate_python(shown)
+        chosen = np.take_along_axis(recent[:, None], order, axis=2).tolist()
+        return [[self._shown(*one) for one in zip(*row, strict=True)] for row in zip(chosen, weights, strict=True)]
 
-    def _shown(self, items: Ints, shares: list[float]) -> list[dict[str, Any]]:
+    def _shown(self, items: list[int], shares: list[float]) -> list[Plain]:
         ids, titles = self.catalogue.ids, self.catalogue.titles
-        shown = zip(items.tolist(), shares, strict=True)
+        shown = zip(items, shares, strict=True)
         return [{"item_id": ids[item], "title": titles[item], "weight": share} for item, share in shown if item >= 0]
 
     @cached_property
@@ -105,22 +107,19 @@ class Evidence:
         )
         return ends.select(readable(pl.col("head")) & readable(pl.col("tail"))).to_series().fill_null(False).to_numpy()
 
-    def _chains(self, asked: Histories, items: Ints) -> list[list[Path]]:
+    def _chains(self, asked: Histories, items: Ints) -> list[list[Plain]]:
         """The heaviest paths to each item, those with readable names first; a path's weight is its share of what the graph adds."""
+        told: list[list[Plain]] = [[] for _ in range(items.size)]
         if self._reasoner is None or not len(asked.items):
-            return [[] for _ in items.ravel()]
+            return told
         found = self._reasoner.chains(asked, items, AMONG)
         clear = (self._clear[found.edges] | (found.edges < 0)).all(1) if len(found) else found.pair
         shown = found.pick(np.lexsort((~clear, found.pair))).first(SHOWN)
-        titles = self.catalogue.titles
-        told = [
-            [
-                {"source": titles[path.source], "edges": [self.edges[edge] for edge in path.edges], "weight": round(path.weight, 6)}
-                for path in paths
-            ]
-            for paths in shown.lists(items.size)
-        ]
-        return _PATHS.validate_python(told)
+        columns = (shown.pair, shown.source, shown.edges, np.round(shown.weight, 6))
+        titles, edges = self.catalogue.titles, self.edges
+        for pair, source, path, weight in zip(*(column.tolist() for column in columns), strict=True):
+            told[pair].append({"source": titles[source], "edges": [edges[edge] for edge in path if edge >= 0], "weight": weight})
+        return told
 
 
 def named(graph: pl.DataFrame, edges: pl.DataFrame) -> list[Edge]:
@@ -130,15 +129,16 @@ def named(graph: pl.DataFrame, edges: pl.DataFrame) -> list[Edge]:
     return [Edge(**row) for row in pl.DataFrame(columns).iter_rows(named=True)]
 
 
-def reason(paths: list[Path], attention: list[Attention]) -> str:
+def reason(paths: Sequence[Plain], attention: Sequence[Plain]) -> str:
     """Say why in one sentence, from the strongest path, else from the strongest attention, else from popularity.
 
     Every name in the sentence is the title of an item of the history or stands at an end of an edge shown.
     """
     if paths:
-        return f"because of {paths[0].source} in your history: {_said(paths[0].source, paths[0].edges)}"
+        source = paths[0]["source"]
+        return f"because of {source} in your history: {_said(source, paths[0]['edges'])}"
     if attention:
-        return f"because of {attention[0].title} in your history"
+        return f"because of {attention[0]['title']} in your history"
     return "popular with everyone lately"
 
 

@@ -121,7 +121,7 @@ def test_roles_that_differ_are_both_said():
         Edge(edge_id=0, head="Unforgiven", relation="directed by", tail="Clint Eastwood"),
         Edge(edge_id=1, head="Dirty Harry", relation="stars", tail="Clint Eastwood"),
     ]
-    said = reason([Path(source="Unforgiven", edges=edges, weight=1.0)], [])
+    said = reason([vars(Path(source="Unforgiven", edges=edges, weight=1.0))], [])
     assert said == "because of Unforgiven in your history: it is directed by Clint Eastwood, and this one stars Clint Eastwood"
 
 
@@ -129,12 +129,12 @@ def test_roles_that_differ_are_both_said():
 def test_names_are_said_as_they_are(name):
     for relation in ("has genre", name):
         edges = [Edge(edge_id=n, head=head, relation=relation, tail=name) for n, head in enumerate("AB")]
-        assert reason([Path(source="A", edges=edges, weight=1.0)], []).endswith(name)
+        assert reason([vars(Path(source="A", edges=edges, weight=1.0))], []).endswith(name)
 
 
 def test_without_a_path_the_reason_is_another():
     assert of(evidence(graph()), [0], 5).paths == []
-    assert reason([], [Attention(item_id="i0", title="Heat", weight=1.0)]) == "because of Heat in your history"
+    assert reason([], [vars(Attention(item_id="i0", title="Heat", weight=1.0))]) == "because of Heat in your history"
 
 
 def test_a_hybrid_without_a_reasoner_shows_no_path():
