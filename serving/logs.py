@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import metrics, traces
@@ -88,7 +88,8 @@ class Journal:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request = _identity(Headers(scope=scope).get("x-request-id", ""))
+        headers = Headers(scope=scope)
+        request = _identity(headers.get("x-request-id", ""))
         facts: dict[str, Any] = {"request": request}
         token, start, status = _FACTS.set(facts), time.perf_counter(), 500
 
@@ -96,11 +97,11 @@ class Journal:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(raw=message["headers"]).update(_headers(facts))
+                message["headers"] = [*message["headers"], *_headers(facts)]
             await send(message)
 
         try:
-            with traces.span(f"{scope['method']} {self._named(scope)}", Headers(scope=scope)) as opened:
+            with traces.span(f"{scope['method']} {self._named(scope)}", headers) as opened:
                 await self.app(scope, receive, tell)
                 if opened:
                     opened.set_attributes({"http.response.status_code": status, "request": request})
@@ -120,11 +121,10 @@ class Journal:
         LOG.info("%s", "answered", extra={"facts": said | facts})
 
 
-def _headers(facts: Mapping[str, Any]) -> dict[str, str]:
+def _headers(facts: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     """What every answer says of itself: its id and, where a bundle answers, which one, and the user's arm."""
-    return {
-        f"x-{name}": str(facts[fact]) for name, fact in (("request-id", "request"), ("bundle", "bundle"), ("arm", "arm")) if fact in facts
-    }
+    told = ((b"x-request-id", "request"), (b"x-bundle", "bundle"), (b"x-arm", "arm"))
+    return [(name, str(facts[fact]).encode()) for name, fact in told if fact in facts]
 
 
 def _identity(said: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from components.data.histories import Histories, Ints
-from components.ranking.parts import Floats, Reranker
+from components.ranking.parts import Bools, Floats, Reranker
 from components.ranking.terms import Terms
 
 Key = tuple[bytes, ...]
@@ -27,6 +27,10 @@ class RememberedTerms:
             for values in self.scores:
                 values.flags.writeable = False
         return self.scores
+
+    def drawing(self, histories: Histories, needed: Bools) -> list[Floats]:
+        """The same, whatever is needed: the next hybrid may need another part."""
+        return self.standard(histories)
 
     def __getattr__(self, name: str) -> Any:
         """All else is as it was."""

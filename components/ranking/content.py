@@ -1,6 +1,6 @@
 """Content similarity: how far the content of an item goes with the content of the history; cold items have it as well."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,11 +30,26 @@ class ContentScorer:
     features: Floats
     metric: Floats
     decay: float
+    _spreads: dict[int, tuple[Floats, Floats]] = field(
+        default_factory=dict[int, tuple[Floats, Floats]], init=False, repr=False, compare=False
+    )
 
     def score(self, histories: Histories) -> Floats:
         """Score the catalogue: float64 (users, items)."""
         query, scale = self._query(histories)
         return (query @ self.features.T) * scale
+
+    def some(self, histories: Histories, candidates: Ints) -> Floats:
+        """Score candidates, int64 (users, c): float64 (users, c)."""
+        query, scale = self._query(histories)
+        return (self.features[candidates] @ query[:, :, None])[:, :, 0] * scale
+
+    def moments(self, histories: Histories, known: int | None) -> tuple[Floats, Floats]:
+        """Mean and deviation of each user's scores of the `known` first items, or of all: float64 (users, 1) each."""
+        query, scale = self._query(histories)
+        centre, spread = self._spread(len(self.features) if known is None else known)
+        wide = query.astype(np.float64)
+        return (wide @ centre)[:, None] * scale, np.sqrt(np.maximum(((wide @ spread) * wide).sum(1), 0.0))[:, None] * scale
 
     def grow(self, world: World, told: Ints) -> "ContentScorer":
         """What is told of an item is all that is asked; it is centred as the others were, by those that someone chose."""
@@ -50,6 +65,17 @@ class ContentScorer:
 
     def _query(self, histories: Histories) -> tuple[Floats, Floats]:
         """What features are multiplied by, whole numbers: float32 (users, d); and what a product is worth, float64 (users, 1)."""
+        return histories.once(self, "query", lambda: self._asked(histories))
+
+    def _spread(self, known: int) -> tuple[Floats, Floats]:
+        """Mean and covariance of the first features: float64 (d,) and (d, d)."""
+        if known not in self._spreads:
+            centre = self.features[:known].mean(0, dtype=np.float64)
+            apart = self.features[:known] - centre
+            self._spreads[known] = centre, apart.T @ apart / max(known, 1)
+        return self._spreads[known]
+
+    def _asked(self, histories: Histories) -> tuple[Floats, Floats]:
         items, place = np.unique(histories.items, return_inverse=True)
         past = sp.csr_matrix((aged(histories, self.decay), place, histories.offsets), shape=(len(histories), len(items)))
         query = past @ self.features[items].astype(np.float64) @ self.metric

@@ -1,5 +1,6 @@
 """The hybrid: its parts retrieve candidates, and all terms, joined by weights for the user's state, rank them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +13,10 @@ from components.errors import DataError
 from components.progress import say
 from components.ranking.gate import Gate
 from components.ranking.kinship import Kinship
-from components.ranking.parts import Arrays, Floats, Part, Reasoner, Scorer, World
+from components.ranking.parts import Arrays, Bools, Floats, Part, Reasoner, Scorer, World
 from components.ranking.pools import emptied, first_new, pool, scaled, spread
 from components.ranking.terms import Terms, best, rounded
-from components.ranking.weights import Bools, Contest, Pool, calibrate, cross_fit, join, learn
+from components.ranking.weights import Contest, Pool, calibrate, cross_fit, join, learn
 from components.schema import node
 
 COLD = 1000  # judges who are asked once more as strangers
@@ -64,10 +65,9 @@ class HybridScorer:
             adds to the score, float64 (terms, users, n). The score is their sum, rounded to float32.
         """
         state = self.gate.states(histories)
-        standard = self.terms.standard(histories)
-        drawn = np.zeros(standard[0].shape, dtype=np.float32)
-        for part, values in enumerate(standard):
-            drawn += self.retrieval[state, part, None].astype(np.float32) * values
+        drawing = self.retrieval[state].astype(np.float32)
+        standard = self.terms.drawing(histories, drawing.any(0) if len(histories) else np.ones(drawing.shape[1], dtype=bool))
+        drawn = _drawn(standard, drawing)
         if leaning is not None:
             drawn += leaning.astype(np.float32)
         chosen = best(_open(drawn, open_, also), max(depth, self.candidates))
@@ -243,6 +243,16 @@ def _dropped(weights: Floats, places: list[int]) -> Floats:
     others[places] = 0.0
     kept[kept.sum(1) == 0] = others
     return kept / kept.sum(1, keepdims=True)
+
+
+def _drawn(standard: Sequence[Floats | None], weights: Floats) -> Floats:
+    """The sum of the parts, each times every user's weight, float32 (users, parts): float32 (users, items)."""
+    there = [(weight, values) for weight, values in zip(weights.T, standard, strict=True) if values is not None]
+    total = np.zeros(there[0][1].shape, dtype=np.float32)
+    for weight, values in there:
+        if weight.any():
+            total += weight[:, None] * values
+    return total
 
 
 def _open(drawn: Floats, open_: Bools | None, also: Ints | None) -> Floats:

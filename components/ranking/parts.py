@@ -13,6 +13,7 @@ from components.knowledge.graph import Knowledge
 from components.start import Start
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
@@ -60,6 +61,19 @@ class Scorer(Protocol):
 
     def tensors(self) -> Arrays:
         """Everything that was learned, by name."""
+        ...
+
+
+@runtime_checkable
+class Sparing(Scorer, Protocol):
+    """A fitted part whose scores of some items need not those of all the others."""
+
+    def some(self, histories: Histories, candidates: Ints) -> Floats:
+        """Score candidates, int64 (users, c), to the bit as `score` does: float64 (users, c)."""
+        ...
+
+    def moments(self, histories: Histories, known: int | None) -> tuple[Floats, Floats]:
+        """Mean and deviation of each user's scores of the `known` first items, or of all: float64 (users, 1) each."""
         ...
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.data.histories import Histories, Ints
 from components.errors import BundleError
-from components.ranking.parts import Floats, Growing, Reasoner, Reranker, Scorer, World
+from components.ranking.parts import Bools, Floats, Growing, Reasoner, Reranker, Scorer, Sparing, World
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,16 @@ class Terms:
 
     def standard(self, histories: Histories) -> list[Floats]:
         """Each part's scores with mean 0 and deviation 1 over the catalogue: float32 (users, items) each."""
-        return [standardise(part.score(histories), self.known) for part in self.parts.values()]
+        return [self._standard(part, histories) for part in self.parts.values()]
 
-    def at(self, histories: Histories, candidates: Ints, standard: Sequence[Floats]) -> Floats:
-        """All terms of candidates, int64 (users, c): float64 (terms, users, c)."""
-        found = [np.take_along_axis(values, candidates, axis=1).astype(np.float64) for values in standard]
+    def drawing(self, histories: Histories, needed: Bools) -> list[Floats | None]:
+        """The same of the parts that are needed, bool (parts,); None for one that is not and can be asked about candidates alone."""
+        parts = zip(self.parts.values(), needed, strict=True)
+        return [self._standard(part, histories) if need or not isinstance(part, Sparing) else None for part, need in parts]
+
+    def at(self, histories: Histories, candidates: Ints, standard: Sequence[Floats | None]) -> Floats:
+        """All terms of candidates, int64 (users, c), given what `standard` or `drawing` gave: float64 (terms, users, c)."""
+        found = [self._values(part, histories, candidates, own) for part, own in zip(self.parts.values(), standard, strict=True)]
         if self.rerankers:
             z = self._pairs(histories, candidates)
             for (mean, deviation), part in zip(self.spread, self.rerankers.values(), strict=True):
@@ -77,6 +82,16 @@ class Terms:
         """The attention that the first part that reranks pays, float64 (users, c, 1 + n), as its `rate` says; None without one."""
         part = next(iter(self.rerankers.values()), None)
         return None if part is None else part.rate(histories, candidates, self._pairs(histories, candidates))[1]
+
+    def _standard(self, part: Scorer, histories: Histories) -> Floats:
+        scores = part.score(histories)
+        return _scaled(scores, *part.moments(histories, self.known)) if isinstance(part, Sparing) else standardise(scores, self.known)
+
+    def _values(self, part: Scorer, histories: Histories, candidates: Ints, standard: Floats | None) -> Floats:
+        if standard is None:
+            assert isinstance(part, Sparing)
+            return _scaled(part.some(histories, candidates), *part.moments(histories, self.known)).astype(np.float64)
+        return np.take_along_axis(standard, candidates, axis=1).astype(np.float64)
 
     def _pairs(self, histories: Histories, candidates: Ints) -> Floats | None:
         return None if self._reasoner is None else self._reasoner.pairs(histories, candidates)
@@ -91,15 +106,19 @@ def head(part: str) -> str:
     return f"{part} head"
 
 
+def _scaled(scores: Floats, centre: Floats, deviation: Floats) -> Floats:
+    """Shift and scale each user's scores: float32; constant scores become 0."""
+    return ((scores - centre) * np.where(deviation > 1e-12, 1 / np.maximum(deviation, 1e-12), 0.0)).astype(np.float32)
+
+
 def standardise(scores: Floats, known: int | None = None) -> Floats:
     """Shift and scale each user's scores to mean 0 and deviation 1 over the `known` first items, float32; constant scores become 0."""
     if len(scores) > 1 and scores.strides[0] == 0:  # the same for all
         return np.broadcast_to(standardise(scores[:1], known), scores.shape)
-    centred = scores - scores[:, :known].mean(1, keepdims=True)
-    some = centred[:, :known]
-    deviation = np.sqrt(np.einsum("ui,ui->u", some, some) / max(some.shape[1], 1))[:, None]
-    centred *= np.where(deviation > 1e-12, 1 / np.maximum(deviation, 1e-12), 0.0)
-    return centred.astype(np.float32)
+    centre = scores[:, :known].mean(1, keepdims=True)
+    centred = scores[:, :known] - centre
+    deviation = np.sqrt(np.einsum("ui,ui->u", centred, centred) / max(centred.shape[1], 1))[:, None]
+    return _scaled(scores, centre, deviation)
 
 
 def best(scores: Floats, count: int) -> Ints:

@@ -8,9 +8,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from components.data.histories import Ints
-from components.ranking.parts import Floats
+from components.ranking.parts import Bools, Floats
 
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
 STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)  # factors tried on one weight at a time
 FIRST = 0.5  # a weight of 0 is tried as if it were this
 GAINS = np.append(1 / np.log2(np.arange(10) + 2), 0.0)  # NDCG@10 of one wanted item, by the number of those above it

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -286,12 +286,18 @@ class Recommender:
 
     @cached_property
     def _answering(self) -> Answering:
-        return Answering(self.bundle, self.askers, self._funnel, self._evidence, lambda: self._finder)
+        return Answering(self.bundle, self.askers, self._funnel, self._evidence, self._finding)
+
+    @property
+    def _finder(self) -> Finder:
+        return self._finding()
 
     @cached_property
-    def _finder(self) -> Finder:
-        alone = self.texts.shape == self.content.shape
-        return Finder(self.catalogue, self.reranking.unit if alone else directions(self.texts), self.encoder, self.taste)
+    def _finding(self) -> Callable[[], Finder]:
+        """Makes the finder when first it is needed; it does not hold this object, which goes at once when another takes its place."""
+        catalogue, encoder, texts, taste = self.catalogue, self.encoder, self.texts, self.taste
+        unit = self.reranking.unit if texts.shape == self.content.shape else None
+        return cache(lambda: Finder(catalogue, directions(texts) if unit is None else unit, encoder, taste))
 
     def _in_force(self, at: datetime | None = None) -> Reranking:
         return self.reranking.at(at or self.clock())

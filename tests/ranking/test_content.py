@@ -3,8 +3,9 @@
 import numpy as np
 
 from components.data.histories import Histories
-from components.ranking.content import ContentLinear
-from components.ranking.parts import World
+from components.ranking.content import ContentLinear, ContentScorer
+from components.ranking.linear import decayed
+from components.ranking.parts import Sparing, World
 
 
 def world(empty: int = 0) -> World:
@@ -42,3 +43,30 @@ def test_restored_it_scores_the_same() -> None:
     scorer, _ = ContentLinear().fit(where, 0)
     again = ContentLinear().restore(scorer.tensors(), where)
     np.testing.assert_array_equal(again.score(where.histories), scorer.score(where.histories))
+
+
+def test_scores_are_the_same_of_candidates_only_and_in_company() -> None:
+    draw = np.random.default_rng(1)
+    content = draw.normal(0, 1, (200, 384)).astype(np.float32)
+    items, lengths = draw.integers(0, 200, 400), draw.multinomial(400, np.full(12, 1 / 12))
+    asked = Histories(items, np.arange(400), np.concatenate([[0], np.cumsum(lengths)]))
+    scorer = ContentLinear(decay=5.0).fit(World(asked, np.full(12, -1), content, content), 0)[0]
+    assert isinstance(scorer, Sparing)
+    scores, candidates = scorer.score(asked), draw.integers(0, 200, (12, 7))
+    np.testing.assert_array_equal(scorer.some(asked, candidates), np.take_along_axis(scores, candidates, axis=1))
+    for user in range(12):
+        alone = scorer.score(asked.pick(np.array([user])))[0]
+        np.testing.assert_array_equal(alone.astype(np.float32), scores[user].astype(np.float32))
+    for known in (None, 150):
+        centre, deviation = scorer.moments(asked, known)
+        np.testing.assert_allclose(centre[:, 0], scores[:, :known].mean(1), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(deviation[:, 0], scores[:, :known].std(1), rtol=1e-9)
+
+
+def test_whole_numbers_cost_next_to_nothing_in_precision() -> None:
+    where = world()
+    scorer = ContentLinear().fit(where, 0)[0]
+    assert isinstance(scorer, ContentScorer)
+    tensors, past = scorer.tensors(), decayed(where.histories, 40, scorer.decay)
+    exact = past @ tensors["features"].astype(np.float64) @ tensors["metric"].astype(np.float64) @ tensors["features"].T
+    np.testing.assert_allclose(scorer.score(where.histories), exact, atol=1e-3 * np.abs(exact).max())

@@ -177,6 +177,43 @@ def test_a_head_reranks_what_the_parts_retrieve() -> None:
     np.testing.assert_allclose(Terms(parts, joined.terms.spread).at(asked, items, joined.terms.standard(asked)).shape, (5, 60, 1))
 
 
+class Whole:
+    """A part that can be asked about candidates alone, and, where it may, about all."""
+
+    def __init__(self, *, spared: bool) -> None:
+        self.spared = spared
+
+    def score(self, histories: Histories) -> Floats:
+        assert not self.spared, "nobody draws by it"
+        return np.tile(np.arange(ITEMS) ** 1.5, (len(histories), 1))
+
+    def some(self, histories: Histories, candidates: Ints) -> Floats:
+        return candidates**1.5
+
+    def moments(self, histories: Histories, known: int | None) -> tuple[Floats, Floats]:
+        some = np.arange(ITEMS)[:known] ** 1.5
+        return np.full((len(histories), 1), some.mean()), np.full((len(histories), 1), some.std())
+
+    def tensors(self) -> Arrays:
+        return {}
+
+
+def test_a_part_by_which_nobody_draws_is_asked_about_candidates_alone_and_adds_the_same() -> None:
+    _, scorer, _ = fitted()
+    asked, candidates = rows(9, 4), np.tile([3, 17, 29], (9, 1))
+    whole, spared = (replace(scorer.terms, parts=scorer.parts | {"whole": Whole(spared=spared)}) for spared in (False, True))
+    needed = np.array([True, True, True, False])
+    np.testing.assert_array_equal(
+        spared.at(asked, candidates, spared.drawing(asked, needed)), whole.at(asked, candidates, whole.standard(asked))
+    )
+    retrieval, weights = (
+        np.pad(own, [(0, 0), (0, 1)], constant_values=worth) for own, worth in ((scorer.retrieval, 0), (scorer.weights, 9))
+    )
+    items, terms = replace(scorer, terms=spared, retrieval=retrieval, weights=weights).rank(asked, None, 5)
+    assert (items[:, 0] == ITEMS - 1).all()
+    assert (terms[3] != 0).all()
+
+
 def test_a_setting_without_bound_survives_json() -> None:
     hybrid = Hybrid(parts={"item": ItemLinear(decay=float("inf"))}, lengths=[3], ages=[])
     text = json.dumps(nodes.plain(hybrid), allow_nan=False)

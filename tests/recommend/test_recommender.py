@@ -1,6 +1,8 @@
 """What a bundle promises: behaviour on a made-up world whose structure is known."""
 
+import gc
 import shutil
+import weakref
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -98,6 +100,20 @@ def test_a_history_is_encoded_once_for_a_list_and_its_evidence(recommender: Reco
     monkeypatch.setattr(SequenceNet, "forward", lambda net, rows, table: calls.append(len(rows)) or encode(net, rows, table))
     recommender.together([Ask(user) for user in list(recommender.users)[:3]])
     assert calls == [3]
+
+
+def test_one_that_is_replaced_goes_at_once_without_a_collection(bundle: Path) -> None:
+    known = Recommender.load(bundle)
+    known.recommend(history=known.items[:1], k=1)
+    known.search("hello", 1)
+    known.explain(known.items[0], history=known.items[1:2])
+    there = weakref.ref(known)
+    gc.disable()
+    try:
+        del known
+        assert there() is None
+    finally:
+        gc.enable()
 
 
 def test_fewer_are_the_first_of_more(recommender: Recommender) -> None:
