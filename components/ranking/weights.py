@@ -1,7 +1,6 @@
 """How the terms of the hybrid are joined: weights that maximise NDCG on validation, and a calibrated probability."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
