@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -151,7 +150,6 @@ class Zhijian:
         await self.feedback.start()
         await self.items.look()
         await self.watch.consider()
-        gc.freeze()  # what is loaded stays: a collection that walks through it would hold up every answer
         self.tasks = [asyncio.create_task(self.watch.follow()), asyncio.create_task(self.items.follow()), asyncio.create_task(self._age())]
 
     @bentoml.on_shutdown
