@@ -19,7 +19,7 @@ from components.errors import ConfigError, DataError
 from components.progress import say
 from components.schema import node
 from components.semantic.contrast import Companions, info_nce
-from components.semantic.text import OWN, Model, TextEncoder, load, locate
+from components.semantic.text import OWN, TextEncoder, Whole, locate, whole
 from components.training import Plan, fit
 
 LEFT = (
@@ -79,7 +79,7 @@ class Adaptation:
         events = hashlib.sha256(train.items.tobytes() + train.offsets.tobytes()).hexdigest()
         out = folder / hashlib.sha256((said + events).encode()).hexdigest()[:16]
         if not out.is_dir():
-            module, curve = self.train(load(encoder, weights), texts, train, seed, checkpoint)
+            module, curve = self.train(encoder, whole(encoder, weights), texts, train, seed, checkpoint)
             with artifacts.folder(out) as aside:
                 shutil.copytree(weights.folder, aside, ignore=shutil.ignore_patterns(*LEFT), dirs_exist_ok=True)
                 state = _merged(module.network).state_dict()
@@ -88,22 +88,22 @@ class Adaptation:
         return replace(encoder, model=str(out)), artifacts.read_json(out / "adaptation.json")["curve"]
 
     def train(
-        self, model: Model, texts: list[str], train: Histories, seed: int, checkpoint: Path | None = None
+        self, encoder: TextEncoder, model: Whole, texts: list[str], train: Histories, seed: int, checkpoint: Path | None = None
     ) -> tuple["Learner", list[dict[str, float]]]:
         """Train a loaded encoder in place; returns it with the head that predicts words, and the curve."""
         told = torch.tensor([place for place, text in enumerate(texts) if text])
         if not len(told):
             raise DataError("pretrain: no item has a text, so there is nothing to adapt the text encoder to; set adaptation.mode to none")
         if self.mlm and model.tokenizer.mask_token_id is None:
-            raise ConfigError(f"adaptation.mlm: {model.settings.model!r} has no mask token; set adaptation.mlm to 0")
+            raise ConfigError(f"adaptation.mlm: {encoder.model!r} has no mask token; set adaptation.mlm to 0")
         torch.manual_seed(seed)
-        learner = Learner(self._network(model), model.tokenizer.vocab_size)
-        tokens = model.tokenizer([model.settings.clean(text) for text in texts], truncation=True, max_length=model.settings.max_length)
-        aim = Objective(self, model, learner, tokens["input_ids"], Companions.of(train, len(texts)))
+        learner = Learner(self._network(encoder, model), model.tokenizer.vocab_size)
+        tokens = model.tokens([encoder.clean(text) for text in texts], encoder.max_length)
+        aim = Objective(self, encoder, model, learner, tokens, Companions.of(train, len(texts)))
         curve = fit(learner, lambda picked: aim.loss(told[picked]), len(told), self.plan, seed=seed, label="adapt", checkpoint=checkpoint)
         return learner, curve
 
-    def _network(self, model: Model) -> Any:
+    def _network(self, encoder: TextEncoder, model: Whole) -> Any:
         if self.mode == "full":
             return model.network
         from peft import LoraConfig, get_peft_model
@@ -114,7 +114,7 @@ class Adaptation:
                 warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
                 return get_peft_model(model.network, settings)
         except ValueError as error:
-            raise ConfigError(f"adaptation.mode: LoRA finds no layer in {model.settings.model!r} ({error}); take full") from None
+            raise ConfigError(f"adaptation.mode: LoRA finds no layer in {encoder.model!r} ({error}); take full") from None
 
 
 class Learner(nn.Module):
@@ -142,7 +142,8 @@ class Objective:
     """The loss of a batch of items; tokens: of each item's text."""
 
     settings: Adaptation
-    model: Model
+    encoder: TextEncoder
+    model: Whole
     learner: Learner
     tokens: list[list[int]]
     companions: Companions
@@ -159,7 +160,7 @@ class Objective:
 
     def _pooled(self, items: Tensor) -> Tensor:
         ids, mask = self._laid(items)
-        return self.model.pool(self.learner.states(ids, mask), mask)
+        return self.encoder.pool(self.learner.states(ids, mask), mask)
 
     def _mlm(self, items: Tensor) -> Tensor:
         ids, mask = self._laid(items)
@@ -173,7 +174,7 @@ class Objective:
     def _laid(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens of texts side by side, padded on the right, and where there is one: int64 (n, longest) each."""
         rows = [torch.tensor(self.tokens[item]) for item in items.tolist()]
-        ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.model.tokenizer.pad_token_id or 0)
+        ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.model.pad)
         mask = nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
         return ids, mask
 

@@ -1,6 +1,7 @@
 """Pretrained models by name: a hub id, a folder, or one inside an installed package; safetensors only, and no code of theirs is run."""
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 from collections.abc import Mapping
@@ -8,12 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
-import torch
-import transformers
-from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from components import artifacts
 from components.errors import ConfigError, DataError
@@ -74,6 +70,9 @@ class Weights:
         Raises:
             ConfigError: the architecture is unknown, or weights are damaged or missing.
         """
+        import torch
+        import transformers  # late: it takes seconds, and a plain BERT needs none of it
+
         transformers.utils.logging.disable_progress_bar()
         self._check_architecture()
         try:
@@ -96,14 +95,24 @@ class Weights:
 
     def fingerprint(self, settings: Any) -> str:
         """Name all that decides a vector: the folder, settings and library versions."""
-        about = [asdict(settings), torch.__version__, transformers.__version__, artifacts.fingerprint(self.folder)]
+        versions = [importlib.metadata.version(name) for name in ("torch", "transformers")]
+        about = [asdict(settings), *versions, artifacts.fingerprint(self.folder)]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
     def refusal(self, why: str) -> ConfigError:
         """Word an error that names the key and the model."""
         return ConfigError(f"{self.key}: {self.model!r}: {why}")
 
+    def tokenizer(self) -> Any:
+        """Load what cuts texts into tokens; raises ConfigError when it can't be."""
+        from transformers import AutoTokenizer
+
+        return self.processor(AutoTokenizer)
+
     def _check_architecture(self) -> None:
+        import transformers
+        from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
         try:
             about = artifacts.read_json(self.folder / "config.json")
         except DataError as error:
@@ -124,6 +133,9 @@ def _find(key: str, model: str) -> Path:
         return artifacts.inside(Path(spec.origin).parent, inner)
     if Path(model).exists() or model.startswith((".", "/")) or model.count("/") > 1:
         return Path(model)
+    import huggingface_hub  # late: weights that lie here need no network
+    from huggingface_hub.errors import HfHubHTTPError
+
     try:
         return Path(huggingface_hub.snapshot_download(model, allow_patterns=FETCHED))
     except (OSError, ValueError, HfHubHTTPError) as error:

@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import polars as pl
 import torch
-import transformers
 from pydantic import PositiveInt
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from components.progress import track
 from components.schema import node
 from components.semantic.cache import Floats, cached
 from components.semantic.hub import Weights
+from components.semantic.light import Light
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 STEP = 8  # padded lengths are multiples of this
@@ -58,7 +58,7 @@ class TextEncoder:
             ConfigError: the model is not found, incomplete, or has no safetensors weights.
         """
         weights = locate(self.model)
-        model = functools.cache(lambda: load(self, weights))
+        model = functools.cache(lambda: read(self, weights))
         keys = [hashlib.sha256(self.clean(text).encode()).digest() for text in texts]
         folder = None if cache is None else cache / weights.fingerprint(self)
         return cached(keys, lambda places: model().encode([self.clean(texts[place]) for place in places]), folder)
@@ -71,21 +71,77 @@ class TextEncoder:
         """Put the prefix before a text and make it what the model reads."""
         return clean(self.prefix + text, LETTERS * self.max_length)
 
+    def pool(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Make one vector of each text's states (texts, tokens, width) and mask (texts, tokens)."""
+        if self.pooling == "cls":
+            pooled = states[:, 0]
+        else:
+            shown = mask[:, :, None].to(states.dtype)
+            pooled = (states * shown).sum(1) / shown.sum(1)
+        return torch.nn.functional.normalize(pooled, dim=1) if self.normalise else pooled
+
+
+class Network(Protocol):
+    """What turns tokens into states."""
+
+    @property
+    def width(self) -> int:
+        """Of a token's state."""
+        ...
+
+    @property
+    def pad(self) -> int:
+        """A token that stands where there is none."""
+        ...
+
+    def tokens(self, texts: list[str], limit: int) -> list[list[int]]:
+        """Tokens of each text, at most `limit` with those that open and close it."""
+        ...
+
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """States, (n, tokens, width), of tokens, and where there are any: int64 (n, tokens) each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A network and a tokenizer of transformers, for any architecture, and to be trained."""
+
+    tokenizer: Any
+    network: Any
+
+    @property
+    def width(self) -> int:
+        """Of a token's state."""
+        return self.network.config.hidden_size
+
+    @property
+    def pad(self) -> int:
+        """A token that stands where there is none."""
+        return self.tokenizer.pad_token_id or 0
+
+    def tokens(self, texts: list[str], limit: int) -> list[list[int]]:
+        """Tokens of each text, at most `limit` with those that open and close it."""
+        return self.tokenizer(texts, truncation=True, max_length=limit)["input_ids"]
+
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """States, (n, tokens, width), of tokens, and where there are any: int64 (n, tokens) each."""
+        return self.network(input_ids=ids, attention_mask=mask).last_hidden_state
+
 
 @dataclass(frozen=True)
 class Model:
     """A loaded encoder."""
 
     settings: TextEncoder
-    tokenizer: Any
-    network: Any
+    network: Network
 
     def encode(self, texts: list[str]) -> Floats:
         """Encode cleaned texts, those of like length together, to float32 (texts, width)."""
-        vectors = np.zeros((len(texts), self.network.config.hidden_size), dtype=np.float32)
+        vectors = np.zeros((len(texts), self.network.width), dtype=np.float32)
         if not texts:
             return vectors
-        tokens = self.tokenizer(texts, truncation=True, max_length=self.settings.max_length)["input_ids"]
+        tokens = self.network.tokens(texts, self.settings.max_length)
         batches = list(_batches(np.array([len(row) for row in tokens]), self.settings.batch))
         for places in track(batches, "encoding texts"):
             vectors[places] = self._forward([tokens[place] for place in places])
@@ -94,36 +150,31 @@ class Model:
     @torch.inference_mode()
     def _forward(self, tokens: list[list[int]]) -> Floats:
         shape = (self.settings.batch, -(-max(map(len, tokens)) // STEP) * STEP)
-        ids = np.full(shape, self.tokenizer.pad_token_id or 0, dtype=np.int64)
-        mask = np.zeros(shape, dtype=np.int64)
+        ids, mask = np.full(shape, self.network.pad), np.zeros(shape, dtype=np.int64)
         mask[:, 0] = 1
         for row, found in enumerate(tokens):
             ids[row, : len(found)], mask[row, : len(found)] = found, 1
-        states = self.network(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state.float()
-        return self.pool(states, torch.from_numpy(mask))[: len(tokens)].numpy()
-
-    def pool(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Make one vector of each text's states (texts, tokens, width) and mask (texts, tokens)."""
-        if self.settings.pooling == "cls":
-            pooled = states[:, 0]
-        else:
-            shown = mask[:, :, None].to(states.dtype)
-            pooled = (states * shown).sum(1) / shown.sum(1)
-        return torch.nn.functional.normalize(pooled, dim=1) if self.settings.normalise else pooled
+        states = self.network.states(torch.from_numpy(ids), torch.from_numpy(mask)).float()
+        return self.settings.pool(states, torch.from_numpy(mask))[: len(tokens)].numpy()
 
 
-def load(settings: TextEncoder, weights: Weights) -> Model:
-    """Load tokenizer and weights; raises ConfigError when they are incomplete, or of no encoder of texts."""
+def read(settings: TextEncoder, weights: Weights) -> Model:
+    """Load an encoder to encode with, a plain BERT without transformers; raises ConfigError as `whole`."""
+    return Model(settings, Light.read(weights.folder, getattr(torch, settings.dtype)) or whole(settings, weights))
+
+
+def whole(settings: TextEncoder, weights: Weights) -> Whole:
+    """Load tokenizer and weights by transformers; raises ConfigError when they are incomplete, or of no encoder of texts."""
     network = weights.network(settings.dtype)
     if network.main_input_name != "input_ids" or network.config.is_encoder_decoder or not hasattr(network.config, "hidden_size"):
         raise weights.refusal(f"a {type(network).__name__} is no encoder of texts alone; take a BERT or a sentence-embedding model")
-    return Model(settings, weights.processor(transformers.AutoTokenizer), network)
+    return Whole(weights.tokenizer(), network)
 
 
 @functools.lru_cache(2)
 def alone(encoder: TextEncoder) -> Model:
     """Load an encoder of one text at a time, once for all who need it: a batch's padding would cost as much as the words."""
-    return load(replace(encoder, batch=1), locate(encoder.model))
+    return read(replace(encoder, batch=1), locate(encoder.model))
 
 
 @functools.lru_cache(KEPT)

