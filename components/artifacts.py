@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import safetensors.numpy
+import yaml
 from pyarrow import parquet
 from safetensors import SafetensorError
 
@@ -101,6 +102,20 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: no such file; run the stage that writes it (`dvc repro`)") from None
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON ({error})") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML, plain values only, by libyaml where there is one: PyYAML's own parser takes ten times as long.
+
+    Raises:
+        OSError: the file can't be read.
+        yaml.YAMLError: it is no YAML.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(path.read_text(encoding="utf-8"))
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def read_table(path: Path) -> pl.DataFrame:

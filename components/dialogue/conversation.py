@@ -29,6 +29,7 @@ from components.errors import RequestError
 from components.generation.clean import CUT, spoken
 from components.generation.writer import Writer
 from components.recommend.recommender import Recommender
+from components.sharing import shared
 
 MOST = 600  # characters of an utterance that are read
 
@@ -182,7 +183,7 @@ class Conversation:
     @cached_property
     def parsing(self) -> Parsing:
         """Reads utterances."""
-        names = Names(self.lexicon)
+        names = shared(Names, (id(self.lexicon),), lambda: Names(self.lexicon))
         linker = Linker(names, Meaning(names, self.recommender.encoder))
         return Parsing(Understanding(linker), self.writer, self.settings.deadline)
 

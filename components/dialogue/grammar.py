@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 
+from components import artifacts
 from components.dialogue.acts import Act, Entity, Range
 from components.dialogue.lexicon import Lexicon
 from components.dialogue.names import Names
@@ -89,7 +89,7 @@ RULES: dict[str, Callable[[Values], tuple[Act, ...]]] = {
 @cache
 def templates() -> dict[str, dict[str, dict[str, list[str]]]]:
     """Templates by language, part and rule."""
-    return yaml.safe_load((FOLDER / "grammar.yaml").read_text(encoding="utf-8"))
+    return artifacts.read_yaml(FOLDER / "grammar.yaml")
 
 
 def examples(lexicon: Lexicon, language: LanguageCode, part: Part, count: int, seed: int) -> Iterator[Example]:

@@ -15,6 +15,7 @@ from components.generation.clean import clean
 from components.knowledge.graph import Knowledge
 from components.ranking.parts import Floats
 from components.recommend.catalogue import Catalogue, Mask
+from components.sharing import shared
 
 NUMBERS = 0.9  # share of an attribute's values that are numbers, from which it is a number
 COVERED = 0.95  # share of an attribute's values that the graph has, from which the graph speaks for it
@@ -29,6 +30,7 @@ class Lexicon:
         pairs: item, kind, relation, value: what each item has, from the graph and from attributes that the graph lacks.
         numbers: float64 (items,) of each number, NaN where an item has none.
         weight: float64 (items,), how often each item was met: the better known of two of one name is offered first.
+        made_of: the graph and the items of all events, where it was made of those.
     """
 
     catalogue: Catalogue
@@ -36,10 +38,15 @@ class Lexicon:
     numbers: dict[str, Floats]
     weight: Floats
     words: Vocabulary = field(default_factory=vocabulary)
+    made_of: tuple[Knowledge, Ints] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, catalogue: Catalogue, knowledge: Knowledge, met: Ints) -> "Lexicon":
-        """Make a lexicon of a catalogue, its graph, and the items of all events, int64 (events,)."""
+        """The lexicon of a catalogue, its graph, and the items of all events, int64 (events,); of the same three there is one."""
+        return shared(cls, (id(catalogue), id(knowledge), id(met)), lambda: cls._made(catalogue, knowledge, met))
+
+    @classmethod
+    def _made(cls, catalogue: Catalogue, knowledge: Knowledge, met: Ints) -> "Lexicon":
         items = len(catalogue.ids)
         facts = catalogue.facts.with_columns(pl.col("item").cast(pl.Int64))
         numbers = _numbers(facts, items)
@@ -48,7 +55,7 @@ class Lexicon:
         loose = rest.select("item", kind="name", relation=pl.lit(""), value="value")
         pairs = pl.concat([graph, loose]).with_columns(pl.col("kind", "relation", "value").str.slice(0, WIDTH))
         weight = np.bincount(met, minlength=items).astype(np.float64)
-        return cls(catalogue, pairs.unique().sort("kind", "value", "relation", "item"), numbers, weight)
+        return cls(catalogue, pairs.unique().sort("kind", "value", "relation", "item"), numbers, weight, made_of=(knowledge, met))
 
     @cached_property
     def members(self) -> dict[tuple[str, str, str], Ints]:

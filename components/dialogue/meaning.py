@@ -1,7 +1,7 @@
 """What words mean that name nothing, exactly or nearly: the value of a small kind whose names lie closest in the text encoder's space."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Meaning:
     def vectors(self) -> Floats:
         """Directions of `compared`: float32 (names, w)."""
         assert self.encoder is not None
-        return directions(self.encoder.encode(self.compared))
+        return _directions(self.encoder, tuple(self.compared))
 
     @cached_property
     def values(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -60,3 +60,9 @@ class Meaning:
         targets = [self.names.targets[name][0] for name in self.compared]
         known = list(dict.fromkeys(target.entities for target in targets))
         return np.array([known.index(target.entities) for target in targets], dtype=np.int64)
+
+
+@lru_cache(2)
+def _directions(encoder: TextEncoder, names: tuple[str, ...]) -> Floats:
+    """Directions of names, once for all bundles that are encoded alike."""
+    return directions(encoder.encode(list(names)))

@@ -45,11 +45,11 @@ class Names:
     @cached_property
     def targets(self) -> dict[str, tuple[Target, ...]]:
         """What each name may mean: whole names where there are any, else what it is a part of, the best known first."""
-        found: dict[str, dict[Target, None]] = defaultdict(dict)
+        found: dict[str, list[Target]] = defaultdict(list)
         for name, target in [*self._titles(), *self._entities()]:
             if name and len(name.split()) <= LONGEST:
-                found[name][target] = None
-        return {name: self._best(list(targets)) for name, targets in found.items()}
+                found[name].append(target)
+        return {name: self._best(targets) if len(targets) > 1 else tuple(targets) for name, targets in found.items()}
 
     @cached_property
     def whole(self) -> list[str]:
@@ -87,8 +87,9 @@ class Names:
         return lexicon.weight[lexicon.catalogue.index[target.item]] if target.item else sum(lexicon.size(each) for each in target.entities)
 
     def _best(self, targets: list[Target]) -> tuple[Target, ...]:
-        whole = [target for target in targets if not target.part] or targets
-        return tuple(sorted(whole, key=lambda target: -self.size(target)))
+        each = list(dict.fromkeys(targets))
+        whole = [target for target in each if not target.part] or each
+        return tuple(sorted(whole, key=lambda target: -self.size(target)) if len(whole) > 1 else whole)
 
     def _titles(self) -> Iterator[tuple[str, Target]]:
         for item, title in zip(self.lexicon.catalogue.ids, self.lexicon.titles, strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from components import artifacts
 from components.dialogue.tokens import key
 from components.errors import ConfigError
 from components.generation.wording import LanguageCode, names
@@ -98,7 +99,7 @@ def vocabulary() -> Vocabulary:
 def _read(name: str) -> dict[str, Any]:
     path = FOLDER / f"{name}.yaml"
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return artifacts.read_yaml(path)
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: can't be read ({error}); install Zhijian again") from None
 

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field
 
+from components import artifacts
 from components.schema import Message
 
 LanguageCode = Literal["en", "zh"]
@@ -102,7 +102,7 @@ class Relations(Message):
 
 def data(name: str) -> Any:
     """Read one of the yaml files of `templates`."""
-    return yaml.safe_load(resources.files("components.generation").joinpath("templates", f"{name}.yaml").read_text(encoding="utf-8"))
+    return artifacts.read_yaml(Path(__file__).parent / "templates" / f"{name}.yaml")
 
 
 @cache

@@ -29,6 +29,7 @@ PHRASES = {  # of an item, after "also"; what is not here is said as the relatio
     "made in": "from {}",
 }
 _LISTS = TypeAdapter(list[list[Recommendation]])  # many are checked in one call, at half the price
+_EDGES = TypeAdapter(list[Edge])
 LINKING = ("by", "of", "to", "in", "from", "with", "at", "as", "about", "for", "on", "tagged")  # ends of relations without a verb
 
 
@@ -126,7 +127,7 @@ def named(graph: pl.DataFrame, edges: pl.DataFrame) -> list[Edge]:
     """Edges as people read them, from the tables of nodes and edges; an edge's id is its place."""
     names = graph["name"]
     columns = {"edge_id": edges["edge_id"], "head": names[edges["head"]], "relation": edges["relation"], "tail": names[edges["tail"]]}
-    return [Edge(**row) for row in pl.DataFrame(columns).iter_rows(named=True)]
+    return _EDGES.validate_python(pl.DataFrame(columns).to_dicts())
 
 
 def reason(paths: Sequence[Plain], attention: Sequence[Plain]) -> str:

@@ -16,19 +16,30 @@ from components.recommend.find import encoder
 from components.recommend.growth import Growth
 from components.recommend.policy import Policy
 from components.recommend.retrieval import Faiss, directions, restore
+from components.schema import Edge
 from components.semantic.profile import Taste
 from components.semantic.text import texts_of
+from components.sharing import shared
+
+
+class Edges(list[Edge]):
+    """Edges as people read them, in a list that a weak reference may point to."""
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Give the attributes of a bundle's recommender; raises BundleError when any byte is not what its manifest says."""
+    """Give the attributes of a bundle's recommender; raises BundleError when any byte is not what its manifest says.
+
+    What is made of bytes that another bundle in use has too is that bundle's, with all that was made of it later.
+    """
     manifest = artifacts.verify(folder)
-    ids = artifacts.read_table(folder / "users.parquet")["user_id"]
-    graph = Knowledge(artifacts.read_table(folder / "nodes.parquet"), artifacts.read_table(folder / "edges.parquet"), {})
-    events = artifacts.read_tensors(folder / "histories.safetensors")
+    hashes, table = manifest["files"], lambda name: artifacts.read_table(folder / f"{name}.parquet")
+    drawn = (hashes["nodes.parquet"], hashes["edges.parquet"])
+    graph = shared(Knowledge, drawn, lambda: Knowledge(table("nodes"), table("edges"), {}))
+    catalogue = shared(Catalogue, (hashes["items.parquet"],), lambda: Catalogue(table("items")))
+    ids = table("users")["user_id"]
+    events, seen = artifacts.read_tensors(folder / "histories.safetensors"), (hashes["histories.safetensors"], hashes["users.parquet"])
+    histories = shared(Histories, seen, lambda: Histories(**events, who=np.arange(len(ids))))
     vectors = artifacts.read_tensors(folder / "vectors.safetensors")
-    histories = Histories(**events, who=np.arange(len(ids)))
-    catalogue = Catalogue(artifacts.read_table(folder / "items.parquet"))
     return {
         "bundle": manifest["id"],
         "about": manifest["about"],
@@ -37,7 +48,7 @@ def read(folder: Path) -> dict[str, Any]:
         "histories": histories,
         "scorer": scorer(folder, World(histories, np.full(len(ids), -1), vectors["vectors"], vectors["content"], graph)),
         "graph": graph,
-        "edges": named(graph.nodes, graph.edges),
+        "edges": shared(Edges, drawn, lambda: Edges(named(graph.nodes, graph.edges))),
         "vectors": vectors["vectors"],
         "content": vectors["content"],
         "texts": texts_of(vectors),

@@ -48,8 +48,12 @@ class Space:
         found = np.zeros(self.chosen.shape[0])
         for start in range(0, len(found), BLOCK):
             sums = self.chosen[start : start + BLOCK] @ self.features
-            squares = sums.power(2) if sp.issparse(sums) else np.square(sums)
-            found[start : start + BLOCK] = np.sqrt(np.asarray(squares.sum(1)).ravel())
+            if sp.issparse(sums):  # `power` would sort them first
+                own = np.repeat(np.arange(sums.shape[0]), np.diff(sums.indptr))
+                squares = np.bincount(own, np.square(sums.data), sums.shape[0])
+            else:
+                squares = np.square(sums).sum(1)
+            found[start : start + BLOCK] = np.sqrt(squares)
         return found
 
 
@@ -93,5 +97,8 @@ class Similarity:
 
     @cached_property
     def _behaviour(self) -> Space:
+        return self.histories.once(Space, f"chosen of {len(self.unit)}", self._choosers)
+
+    def _choosers(self) -> Space:
         counts = np.asarray(self._chosen.sum(0)).ravel()
         return Space((sp.diags_array(1 / np.sqrt(np.maximum(counts, 1))) @ self._chosen.T).tocsr(), self._chosen)
