@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 import safetensors.numpy
 import yaml
-from pyarrow import parquet
 from safetensors import SafetensorError
 
 from components.errors import BundleError, DataError
@@ -77,6 +76,8 @@ def write_tables(path: Path, parts: Iterable[pl.DataFrame], about: Mapping[str, 
 
     There must be one table at least, which may be empty.
     """
+    from pyarrow import parquet  # late: serving reads no such file by it
+
     rows, waiting = 0, iter(parts)
     first = next(waiting).to_arrow()
     schema = first.schema.with_metadata(dict(about))

@@ -1,7 +1,7 @@
 """Tables, messages and configuration nodes that cross a border."""
 
 from datetime import datetime
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, Literal, TypeVar, dataclass_transform
 
 import polars as pl
 import pydantic
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Schema = dict[str, pl.DataType]
 T = TypeVar("T")
+By = Literal["content", "behaviour", "both"]  # what two things are compared by
 
 _MAP = pl.List(pl.Struct({"name": pl.String(), "value": pl.String()}))
 _TIME = pl.Datetime("us", "UTC")

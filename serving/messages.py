@@ -9,8 +9,7 @@ from components.dialogue.reply import Asked, Chip
 from components.generation.messages import Text
 from components.generation.wording import LanguageCode, Length, Tone
 from components.recommend.experiment import Arm
-from components.recommend.similarity import By
-from components.schema import Answer, Explanation, Filters, Item, Message, Neighbour, Peer, Recommendation
+from components.schema import Answer, By, Explanation, Filters, Item, Message, Neighbour, Peer, Recommendation
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Values = Annotated[list[Id], Field(max_length=1000)]

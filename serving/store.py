@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.event import listen
@@ -133,6 +130,10 @@ class Store:
 
     def prepare(self) -> None:
         """Make the database what this version needs; several may start at once. Raises StoreError."""
+        from alembic import command  # late: the process that only supervises migrates nothing
+        from alembic.config import Config
+        from alembic.util.exc import CommandError
+
         if self.file:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self.file.touch()

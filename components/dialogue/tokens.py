@@ -41,14 +41,15 @@ def plain(word: str) -> str:
     """Write a word without case, accents and apostrophes; `&` is and."""
     if word == "&":
         return "and"
-    spread = unicodedata.normalize("NFKD", word.casefold().replace("’", "'"))
-    bare = "".join(letter for letter in spread if not unicodedata.combining(letter))
+    bare = word.casefold().replace("’", "'")
+    if not bare.isascii():
+        bare = "".join(letter for letter in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(letter))
     return bare.removesuffix("'s").replace("'", "")
 
 
 def key(text: str) -> str:
     """The words of a name, joined by blanks: what names are compared by."""
-    return " ".join(token.text for token in tokenise(text) if not token.mark)
+    return " ".join(word for word in map(plain, WORD.findall(text)) if word and word not in MARKS)
 
 
 def words_of(text: str) -> frozenset[str]:

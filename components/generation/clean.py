@@ -78,6 +78,8 @@ def _told(*kinds: str) -> re.Pattern[str]:
 
 def _visible(text: str) -> str:
     """Without controls, marks of direction, invisible and unassigned characters, and with few combining marks in a row."""
+    if text.isascii() and text.isprintable():
+        return text
     kept: list[str] = []
     marks = 0
     for letter in text:

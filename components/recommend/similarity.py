@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from components.data.histories import Histories, Ints
 from components.errors import RequestError
 from components.ranking.parts import Floats
+from components.schema import By
 
-By = Literal["content", "behaviour", "both"]
 BLOCK = 256  # users whose sums are held at a time
 Sparse = Any  # scipy's csr_array, whose stubs don't know its operators
 
