@@ -1,9 +1,11 @@
 """What is served, and how the next champion takes its place between two requests."""
 
 import asyncio
+import gc
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from components.recommend.session import Session
 
 LOG = logging.getLogger("zhijian.live")
-EVERY = 0.25  # seconds between two looks at the pointer
+EVERY = 0.1  # seconds between two looks at the pointer
 AGAIN = 60.0  # seconds until a bundle that was refused is tried once more
 SHOWN = ("NDCG@10", "HR@10", "MRR@10")
 
@@ -71,6 +73,25 @@ def pointer(path: Path) -> Pointer | None:
         raise BundleError(f"{path}: names no champion ({type(error).__name__}); promote one with `zhijian promote`") from None
 
 
+def prepare() -> None:
+    """Import all that answers; it stays, so from now on it is not looked through for garbage, which would stop all requests each time."""
+    with uncollected():
+        from components.dialogue.conversation import Conversation  # noqa: F401 - late: the process that only supervises needs no model
+
+        gc.freeze()
+
+
+@contextmanager
+def uncollected() -> Generator[None]:
+    """Look for no garbage meanwhile: of what is made by loading all stays, and the looking would take a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@uncollected()
 def load(folder: Path, champion: Pointer | None = None) -> Live:
     """Load and verify a bundle and warm it up; raises BundleError that names it when it can't be served."""
     from components.dialogue.conversation import Conversation  # late: the process that only supervises needs no model
@@ -222,6 +243,7 @@ class Watch:
             self._refuse(champion, error)
             return
         self.live, self.refused = live, None
+        gc.collect()  # the bundle before refers to itself in places, and would stay for long
         metrics.swapped(live.about, "taken")
         LOG.info("serving bundle %s, number %d, after %.2f s", champion.bundle, champion.number, time.monotonic() - start)
 

@@ -24,7 +24,7 @@ from serving.feedback import Feedback
 from serving.guard import Guard, Limits, problem
 from serving.items import Items
 from serving.keys import Ring
-from serving.live import EVERY, Live, Watch, load, ranked
+from serving.live import EVERY, Live, Watch, load, prepare, ranked
 from serving.messages import (
     ChatReply,
     ChatRequest,
@@ -117,6 +117,7 @@ class Zhijian:
     def __init__(self) -> None:
         logs.settle()
         options = Options.read()
+        prepare()
         self.watch = Watch.start(options)
         self.feedback = Feedback(Store.open(options.feedback))
         self.items = Items(self.watch, self.feedback)

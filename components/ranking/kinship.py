@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from scipy.linalg import cho_factor, cho_solve
 
 from components.data.histories import Ints
 from components.ranking.linear import LinearScorer
@@ -45,6 +44,8 @@ class Kinship:
         blocks = [(weight, block) for name, block in features(world, anchors).items() if (weight := self.weights.get(name, 1.0))]
         gram = self._kernel(blocks, anchors, anchors)
         gram[np.diag_indices_from(gram)] += self.l2
+        from scipy.linalg import cho_factor, cho_solve  # late: who only scores solves nothing
+
         factor = cho_factor(gram, overwrite_a=True, check_finite=False)
         cuts = np.split(told, range(BLOCK, len(told), BLOCK))
         found = [cho_solve(factor, self._kernel(blocks, anchors, cut), check_finite=False).astype(np.float32) for cut in cuts]

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from scipy.linalg import get_lapack_funcs
 
 from components.data.histories import Ints
 from components.errors import ConfigError
@@ -241,6 +240,8 @@ def _inverse(inputs: Sparse, l2: float) -> Floats:
     """Invert ZᵀZ + λI by Cholesky in place: float32 (items, items)."""
     inverse = _gram(inputs.T.tocsr(), inputs)
     inverse[np.diag_indices_from(inverse)] += l2
+    from scipy.linalg import get_lapack_funcs  # late: who only scores solves nothing
+
     factor, invert = get_lapack_funcs(("potrf", "potri"), (inverse,))
     lower, failed = factor(inverse.T, lower=1, clean=0, overwrite_a=1)  # the transpose is in LAPACK's order: no copy
     _, undone = invert(lower, lower=1, overwrite_c=1)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from components.data.histories import Ints
@@ -182,6 +181,8 @@ def _platt(scores: Floats, wanted: Floats, l2: float = 1e-5) -> Floats:
         error = expit(odds) - wanted
         value = np.logaddexp(0, odds).mean() - (wanted * odds).mean() + l2 * found[0] ** 2
         return float(value), np.array([(error * scores).mean() + 2 * l2 * found[0], error.mean()])
+
+    from scipy.optimize import minimize  # late: who only scores fits nothing
 
     start = np.array([0.0, logit(wanted.mean())])
     return minimize(loss, start, jac=True, method="BFGS").x
