@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from components import artifacts
 from components.errors import BundleError, DataError
@@ -139,3 +140,12 @@ def test_fingerprint_sees_names_and_bytes_but_no_compiled_code(tmp_path: Path) -
     assert artifacts.fingerprint(tmp_path) == first
     (tmp_path / "a.py").rename(tmp_path / "b.py")
     assert artifacts.fingerprint(tmp_path) != first
+
+
+def test_yaml_gives_plain_values_alone(tmp_path):
+    path = tmp_path / "words.yaml"
+    path.write_text("a: [1, x, 知]\nb: {c: 2.5}\n", encoding="utf-8")
+    assert artifacts.read_yaml(path) == {"a": [1, "x", "知"], "b": {"c": 2.5}}
+    path.write_text("a: !!python/object/apply:os.system [true]\n")
+    with pytest.raises(yaml.YAMLError):
+        artifacts.read_yaml(path)

@@ -3,9 +3,13 @@
 import asyncio
 import json
 import shutil
+import subprocess
+import sys
+import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from components import artifacts
@@ -199,3 +203,51 @@ def test_a_pointer_out_of_its_folder_is_refused(champions, tmp_path):
     look(watch)
     assert watch.live.about.bundle == first
     assert "leads out" in watch.models().refused.reason
+
+
+def test_bundles_share_what_is_made_of_equal_bytes_and_of_no_others(champions):
+    folder, first, second = champions
+    bundles = [folder / name / "bundle" for name in (first, second)]
+    one, two = (live.load(path) for path in bundles)
+    for name in ("catalogue", "graph", "edges", "histories"):
+        assert getattr(one.recommender, name) is getattr(two.recommender, name)
+    assert one.conversation.lexicon is two.conversation.lexicon
+    assert one.conversation.parsing.understanding.linker.names is two.conversation.parsing.understanding.linker.names
+    assert (one.recommender.bundle, two.recommender.bundle) == (first, second)
+
+    items = artifacts.read_table(bundles[1] / "items.parquet")
+    artifacts.write_table(bundles[1] / "items.parquet", items.with_columns(title=pl.col("title") + " anew"))
+    artifacts.seal(bundles[1], {"made": "three"})
+    three = live.load(bundles[1])
+    assert three.recommender.graph is one.recommender.graph
+    assert three.recommender.catalogue.titles == [f"{title} anew" for title in one.recommender.catalogue.titles]
+    assert three.conversation.lexicon.titles != one.conversation.lexicon.titles
+
+
+def test_equal_bytes_elsewhere_excuse_no_wrong_one(champions):
+    folder, first, second = champions
+    held = live.load(folder / first / "bundle")
+    corrupt(folder / second)
+    with pytest.raises(BundleError, match=r"items\.parquet"):
+        live.load(folder / second / "bundle")
+    assert held.recommender.catalogue.titles
+
+
+def test_a_bundle_that_was_replaced_is_let_go(champions):
+    folder, first, second = champions
+    promote(folder, first, 1)
+    watch = Watch.start(options(folder))
+    before = weakref.ref(watch.live.recommender)
+    promote(folder, second, 2, first)
+    look(watch)
+    assert before() is None
+
+
+def test_to_serve_a_bundle_no_transformers_are_imported_and_to_supervise_no_torch(bundle):
+    said = (
+        "import sys; from pathlib import Path; import serving.service; assert not {'torch', 'alembic', 'scipy'} & sys.modules.keys()\n"
+        f"serving.service.load(Path({str(bundle)!r}))\n"
+        "assert not {'transformers', 'huggingface_hub', 'scipy.optimize'} & sys.modules.keys()"
+    )
+    ended = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 0, ended.stderr
