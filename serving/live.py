@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import importlib
 import logging
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -76,8 +77,7 @@ def pointer(path: Path) -> Pointer | None:
 def prepare() -> None:
     """Import all that answers; it stays, so from now on it is not looked through for garbage, which would stop all requests each time."""
     with uncollected():
-        from components.dialogue.conversation import Conversation  # noqa: F401 - late: the process that only supervises needs no model
-
+        importlib.import_module("components.dialogue.conversation")  # late: the process that only supervises needs no model
         gc.freeze()
 
 
