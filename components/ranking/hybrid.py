@@ -66,7 +66,7 @@ class HybridScorer:
         """
         state = self.gate.states(histories)
         drawing = self.retrieval[state].astype(np.float32)
-        standard = self.terms.drawing(histories, drawing.any(0) if len(histories) else np.ones(drawing.shape[1], dtype=bool))
+        standard = self.terms.drawing(histories, np.asarray(drawing.any(0)) if len(histories) else np.ones(drawing.shape[1], dtype=bool))
         drawn = _drawn(standard, drawing)
         if leaning is not None:
             drawn += leaning.astype(np.float32)
