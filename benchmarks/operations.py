@@ -22,8 +22,8 @@ import httpx
 import numpy as np
 import operations_gate as gates
 from measure import clone, commit, record
-from operations_ground import DAYS, Ground, beside, engine, prefect, served, told
-from operations_world import made, strangers
+from operations_ground import Ground, beside, engine, prefect, served, told
+from operations_world import CUTS, made, strangers
 from production import triggers
 from production_platform import Service, end, strike, until, watching
 
@@ -64,7 +64,7 @@ def answers(service: Service) -> list[Any]:
 def ticks(both: Sequence[Ground]) -> Row:
     """Let the schedule tick where nothing changed; then change the data, kill a run half way, and see what the next makes of it."""
     ground = both[1]
-    ground.use(DAYS[0])
+    ground.use(CUTS[0])
     process = ground.platform.start("zhijian", "schedule", "--interval", str(INTERVAL), "--server-port", "0")
     try:
         until(lambda: len(runs(ground, "Completed")) >= TICKS, 1800)
@@ -126,9 +126,9 @@ def killed(ground: Ground, share: float, service: Service, acknowledged: list[st
 def drift(both: Sequence[Ground]) -> Row:
     """Tell the service of what the same people did next, then of strangers of one taste; what the monitor saw each time."""
     ground, found = both[1], Row()
-    ground.use(DAYS[1])
+    ground.use(CUTS[1])
     with served(ground) as service:
-        for name, events in (("more of the same", made().after(DAYS[1])), ("strangers", strangers(100))):
+        for name, events in (("more of the same", made().after(CUTS[1])), ("strangers", strangers(100))):
             for part in events.iter_slices(100):
                 service.ask("/feedback", {"events": part.to_dicts()})
             assert ground.platform.run("zhijian", "monitor") == 0, f"see {ground.platform.log}"
@@ -140,7 +140,7 @@ def drift(both: Sequence[Ground]) -> Row:
 def gate(both: Sequence[Ground]) -> Row:
     """Clean reruns, of which none is to be refused, and planted faults."""
     for ground in both:
-        ground.use(DAYS[1])
+        ground.use(CUTS[1])
     clean = [f"clean{', others' * (number % 4 > 1)}, seed {SEED + 1 + number}" for number in range(CLEAN)]
     cases = [*gates.PLANTED, *clean]
     rows = beside(gates.run, both, [cases[side::2] for side in range(2)])
@@ -186,9 +186,9 @@ def reached(said: Row) -> dict[str, bool]:
 def main() -> None:
     asked = _arguments()
     with ExitStack() as stack:
-        both = [Ground.of(stack.enter_context(clone()), asked.log.resolve()) for _ in DAYS]
+        both = [Ground.of(stack.enter_context(clone()), asked.log.resolve()) for _ in CUTS]
         stack.enter_context(prefect(both))
-        beside(Ground.begin, both, DAYS)
+        beside(Ground.begin, both, CUTS)
         both[0].ended, both[1].ended = ({**both[0].ended, **both[1].ended} for _ in both)
         began, found = time.monotonic(), Row()
         for name in asked.parts or PARTS:

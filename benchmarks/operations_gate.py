@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import operations_world as worlds
 import yaml
-from operations_world import World
+from operations_world import CUTS, World
 
 if TYPE_CHECKING:
     from operations_ground import Ground
 
-DAY = 55
 OVERRIDES = Path("conf/overrides.yaml")
 NEEDED = ("components", "conf", "serving", "flows", "data", "champions", ".state/cache")
 CHAMPION, VOLUME = "not worse than the champion", "data volume"
@@ -52,7 +51,7 @@ def caught(name: str, row: dict[str, Any]) -> bool:
     """Whether the fault was found by what must find it; wrong rows are put aside, all of them and no others, and the rest passes."""
     fault = PLANTED[name]
     if fault.found_by == (QUARANTINE,):
-        return row["quarantined"] == worlds.wrong(worlds.made().until(DAY)) and not row["refused_by"]
+        return row["quarantined"] == worlds.wrong(worlds.made().until(CUTS[1])) and not row["refused_by"]
     return bool(set(fault.found_by) & set(row["refused_by"]))
 
 
@@ -74,10 +73,10 @@ def judged(case: str, base: Sequence[str]) -> dict[str, Any]:
     """Make the case's world, run the stages, and say what refused the bundle."""
     from components import configure, stage
 
-    world, fault = worlds.made().until(DAY), PLANTED.get(case)
+    world, fault = worlds.made().until(CUTS[1]), PLANTED.get(case)
     seed = case.rpartition(" ")[2]
     overrides = fault.overrides if fault else (f"seed={seed}",)
-    world = fault.spoil(world) if fault else worlds.others(int(seed)).until(DAY) if "others" in case else world
+    world = fault.spoil(world) if fault else worlds.others(int(seed)).until(CUTS[1]) if "others" in case else world
     world.write(Path("raw"))
     OVERRIDES.write_text(yaml.safe_dump([*base, *overrides]))
     configure.main()

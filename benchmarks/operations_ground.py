@@ -17,7 +17,7 @@ import httpx
 import psutil
 import yaml
 from measure import ROOT
-from operations_world import made
+from operations_world import CUTS, made
 from production_platform import Platform, Service
 
 sys.path.insert(0, str(ROOT))  # before this folder, whose serving.py is another one
@@ -29,7 +29,6 @@ BASE = (
     "evaluate.talks=10", "evaluate.sample=50", "~evaluate.baselines.ease", "~evaluate.baselines.sequential",
     "schedule.watch.age=null", "schedule.watch.volume=null", "schedule.watch.least=200",
 )  # fmt: skip
-DAYS = (52, 55)
 PAUSE = 0.1  # seconds between two events that a service is told of
 
 
@@ -83,7 +82,7 @@ class Ground:
     @property
     def other(self) -> int:
         """The other day."""
-        return next(day for day in DAYS if day != self.day)
+        return next(day for day in CUTS if day != self.day)
 
     def use(self, day: int) -> None:
         """Have the last run and the champion be of the world of a day."""

@@ -16,9 +16,10 @@ Line = tuple[str, str, str, bool]  # what, must, reached, whether it does
 
 
 def main() -> None:
-    """Write the lines of what there is a record of."""
+    """Write the lines of what there is a record of, and say what there is none of."""
     before, rest = PAGE.read_text().split(START)
-    parts = [render(name) for name in ("operations", PLOT) if (RECORDS / f"{name}.json").exists()]
+    names = ("operations", PLOT)
+    parts = [render(name) if (RECORDS / f"{name}.json").exists() else f"There is no record of `{name}` yet." for name in names]
     PAGE.write_text("\n\n".join([before + START, *parts, END + rest.split(END)[1]]))
 
 

@@ -10,6 +10,7 @@ GENRES = ("Horror", "Comedy", "Drama")
 DAY = 86_400
 START = 1_600_000_000
 FILMS, PEOPLE, DAYS, SEED = 60, 400, 60, 3
+CUTS = (52, 55)  # days up to which the two clones know the world
 ASTRAY = 0.3  # chance that a film is not the next of the user's genre
 PAUSE = DAY / 3  # seconds between two films of a user, on average
 
