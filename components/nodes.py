@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import math
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +83,10 @@ def source(target: str, where: str) -> ast.ClassDef:
         spec = None
     if spec is None or spec.origin is None:
         raise ConfigError(f"{where}._target_: no module {module}")
-    if name not in (found := _classes(spec.origin, Path(spec.origin).stat().st_mtime_ns)):
-        raise ConfigError(f"{where}._target_: no class {name} in {spec.origin}")
-    return found[name]
-
-
-@cache
-def _classes(path: str, changed: int) -> dict[str, ast.ClassDef]:  # noqa: ARG001 - a file that changed is another one
-    """The classes that a file defines, read once: a bundle names those of a few files many times."""
-    return {item.name: item for item in ast.parse(Path(path).read_text(encoding="utf-8")).body if isinstance(item, ast.ClassDef)}
+    for item in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(item, ast.ClassDef) and item.name == name:
+            return item
+    raise ConfigError(f"{where}._target_: no class {name} in {spec.origin}")
 
 
 def check(value: Any, where: str) -> None:

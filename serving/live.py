@@ -243,7 +243,6 @@ class Watch:
             self._refuse(champion, error)
             return
         self.live, self.refused = live, None
-        gc.collect()  # the bundle before refers to itself in places, and would stay for long
         metrics.swapped(live.about, "taken")
         LOG.info("serving bundle %s, number %d, after %.2f s", champion.bundle, champion.number, time.monotonic() - start)
 

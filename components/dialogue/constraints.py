@@ -44,7 +44,12 @@ class Constraints:
     def met(self, slots: Slots, item: str) -> list[Entity]:
         """Entities that were asked for or liked, and that the item has."""
         has = self.lexicon.has[self.lexicon.catalogue.index[item]]
-        return [entity for entity in (*slots.wanted, *slots.wishes) if (entity.kind, entity.value, entity.relation) in has]
+        return [entity for entity in (*slots.wanted, *slots.wishes) if _meets(has, (entity,))]
+
+    def answered(self, slots: Slots, item: str) -> bool:
+        """Whether an item meets all answers to questions."""
+        has = self.lexicon.has[self.lexicon.catalogue.index[item]]
+        return all(_meets(has, group) for group in slots.answers)
 
     def relaxation(self, slots: Slots, passed: Sequence[str] = ()) -> tuple[list[str], int]:
         """The fewest conditions, three at most, whose removal leaves anything; of those what leaves most, and how many items that are."""
@@ -70,10 +75,15 @@ class Constraints:
     def _breaks(self, place: int, item: str, chip: str, entry: Opinion | tuple[Entity, ...] | Entity | Range) -> bool:
         has = self.lexicon.has[place]
         if isinstance(entry, tuple):
-            return chip.startswith("must") and not any((entity.kind, entity.value, entity.relation) in has for entity in entry)
+            return chip.startswith("must") and not _meets(has, entry)
         if isinstance(entry, Range):
             values = self.lexicon.numbers.get(entry.name)
             return not entry.holds(float("nan") if values is None else float(values[place]))
         if isinstance(entry, Entity):
-            return chip.startswith("never") and (entry.kind, entry.value, entry.relation) in has
+            return chip.startswith("never") and _meets(has, (entry,))
         return entry.item == item
+
+
+def _meets(has: frozenset[tuple[str, str, str]], group: Sequence[Entity]) -> bool:
+    """Whether any of these entities is among what an item has: kind, value, relation."""
+    return any((entity.kind, entity.value, entity.relation) in has for entity in group)

@@ -300,7 +300,7 @@ class Conversation:
         shown = tuple(item.model_copy(update={"rank": rank, "reason": shelf.reason(state, item)}) for rank, item in enumerate(items, 1))
         few = len(items) < self.settings.k
         name = "list_few" if few else "list" if len(items) > 1 else "list_one"
-        if any(not shelf.answered(state.slots, item.item_id) for item in items):
+        if any(not self.constraints.answered(state.slots, item.item_id) for item in items):
             name = "list_close"
         if source == "popularity" and not state.slots.entries:
             name = "list_popular"

@@ -13,7 +13,6 @@ from components.dialogue.leaning import Leaning, met, wished
 from components.dialogue.lexicon import Lexicon
 from components.dialogue.policy import Dialogue, Policy
 from components.dialogue.query import steepness
-from components.dialogue.slots import Slots
 from components.dialogue.state import Question, State
 from components.generation.facts import FactSheet, sheet
 from components.generation.messages import Text
@@ -95,11 +94,6 @@ class Shelf:
         leaning = self.settings.wish * wished(self.lexicon, state) + self.settings.query * words
         leaning += self.answer * met(self.lexicon, state.slots)
         return Wish(leaning, self.constraints.mask(state.slots, state.passed))
-
-    def answered(self, slots: Slots, item: str) -> bool:
-        """Whether an item meets all answers to questions."""
-        has = self.lexicon.has[self.lexicon.catalogue.index[item]]
-        return all(any((entity.kind, entity.value, entity.relation) in has for entity in group) for group in slots.answers)
 
     def question(self, state: State, wish: Wish, now: Moment) -> Question | None:
         """The question worth asking about the ranker's candidates, if any."""

@@ -214,7 +214,7 @@ class Recommender:
     def search(self, query: str, k: int = 10, filters: Filters | None = None) -> list[Neighbour]:
         """Find the k items that words name or describe, best first, as `Finder.rank` has it; a wrong k or filter is a RequestError."""
         check(k)
-        order, scores = self._finder.rank(query)
+        order, scores = self._finding().rank(query)
         found = order[self.catalogue.allowed(filters or Filters())[order]][:k]
         return self._nearby.neighbours(found, scores[found])
 
@@ -287,10 +287,6 @@ class Recommender:
     @cached_property
     def _answering(self) -> Answering:
         return Answering(self.bundle, self.askers, self._funnel, self._evidence, self._finding)
-
-    @property
-    def _finder(self) -> Finder:
-        return self._finding()
 
     @cached_property
     def _finding(self) -> Callable[[], Finder]:
